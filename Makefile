@@ -1,0 +1,66 @@
+# Everything here needs Python 3.11 or newer and make, nothing else.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench emulators lock clean
+
+FEED ?=
+PORT ?=
+ARGS ?=
+
+BIN := .venv/bin
+RUNTIME := .venv/.installed-runtime
+DEV := .venv/.installed-dev
+
+# Each candidate is started, not only found: a shim on the PATH may lead nowhere, and some
+# distributions ship Python without ensurepip, which a virtual environment needs.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	if $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$p; break; fi; done)
+NO_PYTHON := Sapphire needs Python 3.11, 3.12 or 3.13 with its venv module \
+	(on Debian and Ubuntu: apt install python3-venv); none was found on the PATH.
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
+	@echo "  variables: FEED=simulated|live  PORT=8080  ARGS='more options of sapphire run'  PYTHON=python3.12"
+
+run: $(RUNTIME) ## start everything on http://127.0.0.1:8080 (FEED=live for real prices); Ctrl-C stops
+	@exec $(BIN)/sapphire run $(if $(FEED),--feed $(FEED)) $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test: $(DEV) ## every test, warnings as errors, with the coverage gates (ARGS for pytest)
+	@rm -f coverage.json
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q --cov --cov-report=term --cov-report=json:coverage.json $(ARGS)
+	@$(BIN)/python tools/coverage_gates.py coverage.json
+
+check: $(DEV) ## format, lint, types, import directions, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/architecture
+
+bench: $(DEV) ## benchmarks, with the goals beside the figures
+	@exec $(BIN)/python -m bench $(ARGS)
+
+emulators: $(RUNTIME) ## start the official Firestore and Pub/Sub emulators, print their env lines
+	@exec $(BIN)/sapphire emulators $(ARGS)
+
+lock: ## lock requirements*.in again, with hashes, for Python 3.11 to 3.13 (needs uv)
+	uv pip compile $(LOCK) requirements.in -o requirements.txt
+	uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock' --quiet
+
+clean: ## remove .venv, .sapphire (the local state!) and every cache
+	rm -rf .venv .sapphire .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist *.egg-info .coverage .coverage.* coverage.json htmlcov
+	find . -name __pycache__ -type d -not -path './*/node_modules/*' -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.txt pyproject.toml
+	$(if $(PYTHON),,$(error $(NO_PYTHON)))
+	@$(PYTHON) tools/install.py runtime
+
+$(DEV): requirements-dev.txt pyproject.toml
+	$(if $(PYTHON),,$(error $(NO_PYTHON)))
+	@$(PYTHON) tools/install.py dev
