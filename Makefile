@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	if $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$p; break; fi; done)
 NO_PYTHON := Sapphire needs Python 3.11, 3.12 or 3.13 with its venv module \
-	(on Debian and Ubuntu: apt install python3-venv); none was found on the PATH.
+	(on Debian and Ubuntu: apt install python3-venv); none was found on the PATH
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
