@@ -1,0 +1,171 @@
+"""Settings: frozen, validated once, every error reported at once, the unit in each name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from common.domain.market import INTERVAL_MS
+from common.domain.money import parse_decimal
+from common.errors import ConfigurationError
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmSettings:
+    """SW-01, SW-02, SW-04: what the swarm watches, whom it believes, when it acts."""
+
+    agent_id: str = "swarm"
+    symbols: tuple[str, ...] = ("BTC", "ETH", "SOL", "DOGE", "PEPE", "WIF")
+    interval: str = "5m"
+    history_candles: int = 200
+    weights: Mapping[str, Decimal] = field(
+        default_factory=lambda: {
+            "quant_alpha": Decimal("0.35"),
+            "risk_guardian": Decimal("0.20"),
+            "sentiment_sage": Decimal("0.20"),
+            "degen_hunter": Decimal("0.25"),
+        }
+    )
+    threshold_act: Decimal = Decimal("0.60")
+    threshold_hold: Decimal = Decimal("0.40")
+    agent_timeout_s: float = 5.0
+    size_percentage: Decimal = Decimal("10")  # of a deployment's capital
+    stop_percentage: Decimal = Decimal("2.5")
+    signal_ttl: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """Hard limits that no policy can raise; quote currency and fractions."""
+
+    max_notional_per_order: Decimal = Decimal("25000")
+    max_exposure_per_deployment: Decimal = Decimal("50000")
+    duplicate_window: timedelta = timedelta(minutes=4)
+    snapshot_age_max: timedelta = timedelta(minutes=3)  # beyond the candle interval of the feed
+    slippage_max: Decimal = Decimal("0.005")
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerSettings:
+    """SW-07."""
+
+    failures_to_open: int = 5
+    open_for: timedelta = timedelta(seconds=60)
+    successes_to_close: int = 3
+    probe_timeout: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelegramSettings:
+    api_url: str = "https://api.telegram.org"
+    chat_id: str | None = None
+    token_secret: str = "telegram-bot-token"  # noqa: S105 - the secret's name, not its value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    mode: str = "paper"  # paper, live
+    store: str = "sqlite"  # sqlite, firestore
+    bus: str = "embedded"  # embedded, pubsub
+    project: str = "sapphire-local"
+    data_dir: str = ".sapphire"
+    feed: str = "simulated"  # simulated, live, replay
+    venues: tuple[Venue, ...] = DEFAULT_PRIORITY
+    api_token: str | None = field(default=None, repr=False)
+    push_audience: str | None = None  # the URL that OIDC tokens must be minted for
+    push_service_account: str | None = None
+    default_capital: Decimal = Decimal("10000")
+    swarm: SwarmSettings = field(default_factory=SwarmSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    telegram: TelegramSettings = field(default_factory=TelegramSettings)
+    venue_urls: Mapping[Venue, str] = field(default_factory=dict)
+
+
+_CHOICES = {
+    "SAPPHIRE_MODE": ("paper", "live"),
+    "SAPPHIRE_STORE": ("sqlite", "firestore"),
+    "SAPPHIRE_BUS": ("embedded", "pubsub"),
+    "SAPPHIRE_FEED": ("simulated", "live", "replay"),
+}
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from the environment (design.md, Environment).
+
+    Raises:
+        ConfigurationError: names every bad variable at once, never its value where it is a secret.
+    """
+    problems: list[str] = []
+    picked = {name: _choice(environ, name, choices, problems) for name, choices in _CHOICES.items()}
+    if picked["SAPPHIRE_MODE"] == "live":
+        problems.append("SAPPHIRE_MODE=live is refused: no venue of this version can trade live")
+    swarm = _swarm(environ, problems)
+    capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    return Settings(
+        mode=picked["SAPPHIRE_MODE"],
+        store=picked["SAPPHIRE_STORE"],
+        bus=picked["SAPPHIRE_BUS"],
+        feed=picked["SAPPHIRE_FEED"],
+        project=environ.get("GOOGLE_CLOUD_PROJECT", "sapphire-local"),
+        data_dir=environ.get("SAPPHIRE_DATA_DIR", ".sapphire"),
+        api_token=environ.get("SAPPHIRE_API_TOKEN") or None,
+        push_audience=environ.get("SAPPHIRE_PUSH_AUDIENCE") or None,
+        push_service_account=environ.get("SAPPHIRE_PUSH_SERVICE_ACCOUNT") or None,
+        default_capital=capital,
+        swarm=swarm,
+        telegram=TelegramSettings(
+            api_url=environ.get("TELEGRAM_API_URL", TelegramSettings.api_url),
+            chat_id=environ.get("TELEGRAM_CHAT_ID") or None,
+        ),
+        venue_urls={
+            venue: environ[f"{venue}_API_URL"]
+            for venue in DEFAULT_PRIORITY
+            if environ.get(f"{venue}_API_URL")
+        },
+    )
+
+
+def _swarm(environ: Mapping[str, str], problems: list[str]) -> SwarmSettings:
+    defaults = SwarmSettings()
+    interval = environ.get("SAPPHIRE_INTERVAL", defaults.interval)
+    if interval not in INTERVAL_MS:
+        problems.append(f"SAPPHIRE_INTERVAL must be one of {', '.join(INTERVAL_MS)}")
+    names = [name.strip() for name in environ.get("SAPPHIRE_SYMBOLS", "").split(",")]
+    symbols = tuple(name for name in names if name) or defaults.symbols
+    bad = [name for name in symbols if not (name.isascii() and name.isalnum() and len(name) <= 20)]
+    if bad:
+        problems.append("SAPPHIRE_SYMBOLS must be letters and digits, such as BTC,ETH")
+    if len(set(symbols)) != len(symbols):
+        problems.append("SAPPHIRE_SYMBOLS names a symbol twice")
+    return SwarmSettings(symbols=symbols, interval=interval)
+
+
+def _choice(
+    environ: Mapping[str, str], name: str, choices: tuple[str, ...], problems: list[str]
+) -> str:
+    value = environ.get(name) or choices[0]
+    if value not in choices:
+        problems.append(f"{name} must be one of {', '.join(choices)}")
+    return value
+
+
+def _decimal(
+    environ: Mapping[str, str], name: str, default: Decimal, problems: list[str]
+) -> Decimal:
+    if not environ.get(name):
+        return default
+    try:
+        value = parse_decimal(environ[name])
+    except ValueError as error:
+        problems.append(f"{name} {error}")
+        return default
+    if value <= 0:
+        problems.append(f"{name} must be above 0")
+    return value

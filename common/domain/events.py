@@ -1,0 +1,92 @@
+"""Messages between functions. Frozen; fields are added, never changed; ids are business ids."""
+
+from dataclasses import dataclass
+
+from common.domain.market import MarketSnapshot
+from common.domain.moment import UtcDatetime
+from common.domain.notification import Notification
+from common.domain.order import OrderPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A scheduled moment. `tick_id` = job + scheduled time, so a repeated delivery is the same tick."""
+
+    job: str
+    scheduled_at: UtcDatetime
+
+    @property
+    def tick_id(self) -> str:
+        return f"{self.job}:{self.scheduled_at:%Y%m%dT%H%M%S}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketUpdated:
+    """The symbols' snapshots of one tick, whole: `decide` reads no market state that a later tick could change."""
+
+    tick_id: str
+    snapshots: tuple[MarketSnapshot, ...]
+    failed: dict[str, str]  # symbol -> why it has no snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalCreated:
+    book: str
+    signal_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSignal:
+    book: str
+    delivery_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlanned:
+    """`attempt` > 1 only after the one before it is proven dead."""
+
+    plan: OrderPlan
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnknown:
+    intent_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationRaised:
+    notification: Notification
+
+
+Event = (
+    MarketUpdated
+    | SignalCreated
+    | DeploymentSignal
+    | OrderPlanned
+    | OrderUnknown
+    | NotificationRaised
+)
+
+EVENT_VERSION = 1
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.__name__: event
+    for event in (
+        MarketUpdated,
+        SignalCreated,
+        DeploymentSignal,
+        OrderPlanned,
+        OrderUnknown,
+        NotificationRaised,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMessage:
+    """An event waiting to be published: written in the commit that caused it, deleted once published."""
+
+    message_id: str  # business id: the same cause gives the same id
+    topic: str
+    event: Event
+    occurred_at: UtcDatetime

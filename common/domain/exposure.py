@@ -1,0 +1,74 @@
+"""What a deployment has at risk: open reservations and positions, in one compare-and-set document."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from common.domain.money import ZERO, Money
+from common.domain.order import OrderSide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Notional held for an intent until its outcome is proven. UNKNOWN keeps it: it counts as filled."""
+
+    venue: str
+    symbol: str
+    side: OrderSide
+    quantity: Money
+    price: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    signed_qty: Money
+    price: Money  # the last fill's, the basis of its notional
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """The document under `exposures`, id = deployment id."""
+
+    deployment_id: str
+    reservations: dict[str, Reservation]  # by intent id
+    holdings: dict[str, Holding]  # by "VENUE|SYMBOL"
+
+    def notional(self) -> Decimal:
+        """The worst absolute notional over the order in which the reservations may fill, summed over holdings."""
+        total = ZERO
+        for key in {*self.holdings, *(_key(r.venue, r.symbol) for r in self.reservations.values())}:
+            total += self._worst(key)
+        return total
+
+    def _worst(self, key: str) -> Decimal:
+        holding = self.holdings.get(key)
+        quantity = holding.signed_qty if holding else ZERO
+        price = holding.price if holding else ZERO
+        buys = sells = ZERO
+        for reservation in self.reservations.values():
+            if _key(reservation.venue, reservation.symbol) != key:
+                continue
+            price = max(price, reservation.price)
+            if reservation.side is OrderSide.BUY:
+                buys += reservation.quantity
+            else:
+                sells += reservation.quantity
+        return max(abs(quantity), abs(quantity + buys), abs(quantity - sells)) * price
+
+    def reserve(self, intent_id: str, reservation: Reservation) -> "Exposure":
+        return replace(self, reservations={**self.reservations, intent_id: reservation})
+
+    def release(self, intent_id: str) -> "Exposure":
+        kept = {key: value for key, value in self.reservations.items() if key != intent_id}
+        return replace(self, reservations=kept)
+
+    def hold(self, *, venue: str, symbol: str, signed_qty: Decimal, price: Decimal) -> "Exposure":
+        holdings = dict(self.holdings)
+        if signed_qty == 0:
+            holdings.pop(_key(venue, symbol), None)
+        else:
+            holdings[_key(venue, symbol)] = Holding(signed_qty=signed_qty, price=price)
+        return replace(self, holdings=holdings)
+
+
+def _key(venue: str, symbol: str) -> str:
+    return f"{venue}|{symbol}"

@@ -1,0 +1,235 @@
+"""Orders: the intent (one wanted effect), its orders (attempts at a venue), and their legal moves."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from common.domain.instrument import OrderType, TimeInForce, Venue
+from common.domain.moment import UtcDatetime
+from common.domain.money import Money
+
+
+class OrderSide(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is OrderSide.BUY else -1
+
+
+class OrderStatus(StrEnum):
+    """One order at one venue, in NautilusTrader's words, plus UNKNOWN: sent, and nothing proves what became of it."""
+
+    SUBMITTED = "SUBMITTED"  # written ahead; on its way to the wire
+    UNKNOWN = "UNKNOWN"
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"  # ended with a remainder; filled_qty may be > 0
+    REJECTED = "REJECTED"  # the venue proves it refused
+    EXPIRED = "EXPIRED"  # proven absent after its expiry: it never was, and never will be
+    DENIED = "DENIED"  # our own last gate refused; nothing was sent
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _ORDER_TERMINAL
+
+
+_ORDER_TERMINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.REJECTED,
+        OrderStatus.EXPIRED,
+        OrderStatus.DENIED,
+    }
+)
+
+ORDER_MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.SUBMITTED: frozenset(OrderStatus) - {OrderStatus.SUBMITTED},
+    OrderStatus.UNKNOWN: frozenset(
+        {
+            OrderStatus.ACCEPTED,
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.REJECTED,
+            OrderStatus.EXPIRED,
+        }
+    ),
+    OrderStatus.ACCEPTED: frozenset(
+        {
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.REJECTED,
+            OrderStatus.UNKNOWN,
+        }
+    ),
+    OrderStatus.PARTIALLY_FILLED: frozenset(
+        {OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELED}
+    ),
+    # A late fill may still arrive for an order that we held for ended: the venue's word wins.
+    OrderStatus.CANCELED: frozenset({OrderStatus.CANCELED, OrderStatus.FILLED}),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.CANCELED, OrderStatus.FILLED}),
+    OrderStatus.REJECTED: frozenset(),
+    OrderStatus.FILLED: frozenset(),
+    OrderStatus.DENIED: frozenset(),
+}
+
+
+class IntentStatus(StrEnum):
+    """One wanted effect over all its attempts."""
+
+    SENDING = "SENDING"  # an attempt is written ahead and may be at the wire
+    UNKNOWN = "UNKNOWN"  # `settle` must ask the venue
+    WORKING = "WORKING"  # the venue holds it
+    RETRYING = "RETRYING"  # the last attempt is proven dead; the next may be written
+    FILLED = "FILLED"
+    PARTIAL = "PARTIAL"  # ended with some of the quantity
+    REJECTED = "REJECTED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    UNRESOLVED = "UNRESOLVED"  # a person must look; the reservation is kept
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _INTENT_TERMINAL
+
+
+_INTENT_TERMINAL = frozenset(
+    {
+        IntentStatus.FILLED,
+        IntentStatus.PARTIAL,
+        IntentStatus.REJECTED,
+        IntentStatus.DENIED,
+        IntentStatus.EXPIRED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueCandidate:
+    """A venue that route found able to take the order, with the size rounded to its lots."""
+
+    venue: Venue
+    instrument_id: str
+    quantity: Money  # base units, > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlan:
+    """What route asks of execute. Candidates in order: the next one only after the last is proven dead."""
+
+    intent_id: str
+    book: str
+    agent_id: str
+    deployment_id: str
+    delivery_id: str
+    signal_id: str
+    symbol: str
+    side: OrderSide
+    order_type: OrderType
+    candidates: tuple[VenueCandidate, ...]
+    reference_price: Money  # mark that the size was computed from
+    slippage_max: Money  # fraction of the reference price
+    policy_version: str
+    created_at: UtcDatetime
+    expires_at: UtcDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One attempt at one venue; the document under `orders`, id = client_order_id."""
+
+    client_order_id: str
+    intent_id: str
+    attempt: int  # 1, 2, ...
+    account_id: str  # the deployment
+    venue: Venue
+    instrument_id: str
+    symbol: str
+    side: OrderSide
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity: Money
+    price: Money  # the worst acceptable
+    nonce: int
+    payload_hash: str
+    status: OrderStatus
+    venue_order_id: str | None
+    filled_qty: Money
+    avg_px: Money | None
+    reason: str
+    submitted_at: UtcDatetime
+    expires_at: UtcDatetime  # the venue must refuse it after this
+    updated_at: UtcDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """The document under `order_intents`. Its version is the lock of the whole chain for one effect."""
+
+    plan: OrderPlan
+    status: IntentStatus
+    attempt: int
+    candidate: int  # index in plan.candidates of the current attempt
+    client_order_id: str
+    client_order_ids: tuple[str, ...]  # every attempt so far
+    filled_qty: Money
+    reason_code: str
+    reason: str
+    queries: int  # how often settle has asked
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+
+
+class LiquiditySide(StrEnum):
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution as the venue tells it; `trade_id` is the venue's and dedupes it."""
+
+    trade_id: str
+    client_order_id: str
+    venue_order_id: str
+    account_id: str
+    venue: Venue
+    instrument_id: str
+    symbol: str
+    side: OrderSide
+    last_qty: Money
+    last_px: Money
+    commission: Money  # quote currency, positive is paid
+    liquidity_side: LiquiditySide
+    ts_event: UtcDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillRecord:
+    """A fill with the intent and the position it belongs to; the document under `fills`."""
+
+    fill: Fill
+    book: str
+    agent_id: str
+    deployment_id: str
+    signal_id: str
+    intent_id: str
+    position_id: str
+    realized_pnl: Money
+    recorded_at: UtcDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What a venue says of one order, with every fill of it that the venue knows."""
+
+    client_order_id: str
+    venue_order_id: str
+    status: OrderStatus  # ACCEPTED, PARTIALLY_FILLED, FILLED, CANCELED or REJECTED
+    filled_qty: Money
+    fills: tuple[Fill, ...]
+    reason: str

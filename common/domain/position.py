@@ -1,0 +1,80 @@
+"""Netting positions: average price, realised and unrealised P&L, commissions."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from common.domain.instrument import Venue
+from common.domain.moment import UtcDatetime
+from common.domain.money import CASH_INCREMENT, ZERO, Money, round_to
+from common.domain.order import Fill
+from common.domain.signal import PositionSide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One deployment's net holding of one symbol at one venue; `signed_qty` < 0 is short."""
+
+    position_id: str
+    book: str
+    agent_id: str
+    deployment_id: str
+    venue: Venue
+    symbol: str
+    signed_qty: Money
+    open_cost: Money  # what the open quantity was bought (or sold short) for, >= 0
+    realized_pnl: Money  # before commissions
+    commissions: Money
+    fill_count: int
+    opened_at: UtcDatetime
+    updated_at: UtcDatetime
+
+    @property
+    def side(self) -> PositionSide:
+        if self.signed_qty == 0:
+            return PositionSide.FLAT
+        return PositionSide.LONG if self.signed_qty > 0 else PositionSide.SHORT
+
+    @property
+    def avg_px_open(self) -> Decimal:
+        """Average entry price of the open quantity; 0 while flat."""
+        return self.open_cost / abs(self.signed_qty) if self.signed_qty else ZERO
+
+    def unrealized_pnl(self, mark: Decimal) -> Decimal:
+        """Exact: realized + unrealized equals cash flows + holdings at `mark`, to the last digit."""
+        cost = self.open_cost if self.signed_qty > 0 else -self.open_cost
+        return self.signed_qty * mark - cost
+
+
+def apply_fill(position: Position, fill: Fill, *, now: datetime) -> Position:
+    """The position after `fill`, exact in Decimal.
+
+    Adding adds to the cost. Reducing takes the closed share of the cost, rounded to
+    `CASH_INCREMENT` with the rest left in the cost, and realises the difference. Crossing zero
+    closes first, then opens the remainder at the fill price. The caller applies each
+    `trade_id` once.
+    """
+    delta = fill.last_qty * fill.side.sign
+    before = position.signed_qty
+    after = before + delta
+    realized = ZERO
+    if before == 0 or (before > 0) == (delta > 0):
+        cost = position.open_cost + fill.last_px * fill.last_qty
+    else:
+        closed = min(abs(before), fill.last_qty)
+        share = position.open_cost
+        if closed != abs(before):
+            share = round_to(position.open_cost * closed / abs(before), CASH_INCREMENT)
+        proceeds = fill.last_px * closed
+        realized = proceeds - share if before > 0 else share - proceeds
+        cost = position.open_cost - share + fill.last_px * (fill.last_qty - closed)
+    return replace(
+        position,
+        signed_qty=after,
+        open_cost=cost,
+        realized_pnl=position.realized_pnl + realized,
+        commissions=position.commissions + fill.commission,
+        fill_count=position.fill_count + 1,
+        opened_at=now if before == 0 else position.opened_at,
+        updated_at=now,
+    )

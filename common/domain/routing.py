@@ -1,0 +1,42 @@
+"""Where an order may go, and the record that says why it went there."""
+
+from dataclasses import dataclass
+
+from common.domain.moment import UtcDatetime
+from common.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueCheck:
+    """What one venue said when it was asked, in priority order."""
+
+    venue: str
+    ok: bool
+    code: (
+        str  # AVAILABLE, PAIR_NOT_LISTED, BREAKER_OPEN, MARKET_CLOSED, QUANTITY_BELOW_MINIMUM, ...
+    )
+    reason: str  # for people: "ETH available on Hyperliquid (220 pairs)"
+    pair_count: int | None
+    breaker: str  # CLOSED, OPEN, HALF_OPEN
+    quantity: Money | None  # the size that it would take
+    table_age_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingDecision:
+    """The audit record under `venue_routing_history_v3` or `agent_routing_history`; one for each delivery."""
+
+    routing_id: str
+    book: str
+    signal_id: str
+    delivery_id: str
+    agent_id: str
+    deployment_id: str
+    symbol: str
+    requested_venues: tuple[str, ...]
+    checked_venues: tuple[VenueCheck, ...]
+    selected_venue: str | None
+    routing_reason: str
+    reason_code: str
+    routing_duration_ms: int
+    created_at: UtcDatetime

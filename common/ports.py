@@ -1,0 +1,215 @@
+"""Every boundary of Sapphire on one screen. An adapter inherits nothing; it fits a Protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from common.domain.events import OutboxMessage
+from common.domain.instrument import Capabilities, InstrumentTable, Venue
+from common.domain.market import MarketSnapshot
+from common.domain.notification import Notification
+from common.domain.order import Order, OrderReport
+from common.wire import JsonObject
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware UTC. Real, scaled or driven by a replay."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that much of this clock's time; a replayed clock only yields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A document's address. Ids match `ID_PATTERN`; collections are snake_case plurals."""
+
+    collection: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    ref: Ref
+    data: JsonObject
+    version: str  # opaque; changes with every write of the document
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Fails with ConflictError when the document exists. After `expires_at` the store may drop it."""
+
+    ref: Ref
+    data: JsonObject
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replaces the given top-level fields whole; fails with ConflictError unless the version is `version`."""
+
+    ref: Ref
+    data: JsonObject
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Adds `by` to an integer at a dotted path (absent = 0). The document must exist; no precondition."""
+
+    ref: Ref
+    path: str  # outcomes.EXECUTED
+    by: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """No error when absent; with `version`, fails with ConflictError unless it matches."""
+
+    ref: Ref
+    version: str | None = None
+
+
+Write = Create | Update | Increment | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A filter on a dotted path. `value` is text, int or bool ("in": a sequence of at most 30)."""
+
+    path: str
+    op: Literal["==", "<", "<=", ">", ">=", "in"]
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Documents of a collection in order of `order_by` (dotted path; ties by id); None orders by id alone."""
+
+    collection: str
+    where: tuple[Where, ...] = ()
+    order_by: str | None = None
+    descending: bool = False
+    limit: int = 100
+    cursor: str | None = None  # a former page's next_cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    documents: tuple[Document, ...]
+    next_cursor: str | None = field(default=None)
+
+
+class DocumentStore(Protocol):
+    async def get(self, ref: Ref) -> Document | None: ...
+
+    async def get_many(self, refs: Sequence[Ref]) -> list[Document | None]:
+        """In the order asked; None where there is none."""
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """All of the writes or none. One write per document, at most 400 writes.
+
+        Raises:
+            ConflictError: a precondition did not hold; nothing was written.
+            InvalidInputError: an id, a float, or two writes to one document.
+            TransientError: the store could not be reached. The commit may have been applied: read again.
+        """
+
+    async def query(self, query: Query) -> Page: ...
+
+    async def count(self, query: Query) -> int:
+        """How many documents match, ignoring limit and cursor."""
+
+
+class Publisher(Protocol):
+    async def publish(self, messages: Sequence[OutboxMessage]) -> None:
+        """Return once the bus holds all of them. Raises TransientError otherwise; some may be held."""
+
+
+class SecretStore(Protocol):
+    """Numbered versions; the newest is never assumed."""
+
+    async def add(self, name: str, value: bytes) -> str:
+        """Store a new version; return its number as text ("1", "2", ...)."""
+
+    async def access(self, name: str, version: str) -> bytes:
+        """Raises NotFoundError when there is no such enabled version."""
+
+    async def disable(self, name: str, version: str) -> None:
+        """After this, access raises NotFoundError. Raises NotFoundError when there is none."""
+
+
+class MarketFeed(Protocol):
+    """Where prices come from. `label` names it for people ("simulated market, seed 7")."""
+
+    label: str
+
+    async def snapshot(self, symbol: str, *, candles: int) -> MarketSnapshot:
+        """The newest closed candles (up to `candles`), oldest first, with the book and the mark.
+
+        Raises:
+            TransientError: the source did not answer; RateLimitedError with its wait.
+            NotFoundError: the source does not have the symbol.
+            InvalidInputError: the source's answer is not usable (NaN, crossed book, unsorted ...).
+        """
+
+
+class ExecutionVenue(Protocol):
+    """One venue. Pure parsing and signing live beside it; this is the wire."""
+
+    venue: Venue
+    capabilities: Capabilities
+
+    async def load_instruments(self) -> InstrumentTable: ...
+
+    async def submit(self, order: Order) -> OrderReport:
+        """Send once. Returns evidence only.
+
+        Raises:
+            RejectedError: the venue proves that it refused.
+            TransientError: proven never sent (refused connection, local validation).
+            OutcomeUnknownError: anything else.
+        """
+
+    async def query_order(self, order: Order) -> OrderReport | None:
+        """By client order id, with its fills; None means the venue says it has no such order.
+
+        Raises TransientError when the venue did not answer: that is not "not found".
+        """
+
+    async def query_position(self, *, account_id: str, symbol: str) -> "VenuePosition | None":
+        """The venue's own word on the net quantity; None where it holds none."""
+
+    async def cancel(self, order: Order) -> OrderReport | None:
+        """Cancel what is left; None when the venue has no such order. Never blocked by a breaker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuePosition:
+    symbol: str
+    signed_qty: str  # decimal text
+
+
+Venues = Mapping[Venue, ExecutionVenue]
+
+
+class Instruments(Protocol):
+    """The venues' instrument tables as last refreshed."""
+
+    async def table(self, venue: Venue) -> InstrumentTable | None:
+        """None while the venue's table was never loaded."""
+
+
+class Messenger(Protocol):
+    """How notifications reach a person."""
+
+    async def send(self, notifications: Sequence[Notification]) -> None:
+        """Raises RateLimitedError with the wait, TransientError, or RejectedError (blocked, bad token)."""
+
+
+class TokenVerifier(Protocol):
+    """Proves that a push or a scheduled call comes from our own bus or scheduler."""
+
+    async def verify(self, *, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+        """Raises UnauthenticatedError."""

@@ -1,0 +1,169 @@
+"""The one place where ports meet adapters. Nothing is built or imported before it is asked for."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from common.config import Settings, load_settings
+from common.ports import (
+    Clock,
+    DocumentStore,
+    Instruments,
+    MarketFeed,
+    Messenger,
+    Publisher,
+    SecretStore,
+    TokenVerifier,
+    Venues,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Everything a handler may be given. Members made by `make_...` are built at their first use."""
+
+    settings: Settings
+    clock: Clock
+    store: DocumentStore
+    publisher: Publisher
+    verifier: TokenVerifier
+    make_feed: Callable[[], MarketFeed]
+    make_venues: Callable[[], Venues]
+    make_instruments: Callable[[], Instruments]
+    make_secrets: Callable[[], SecretStore]
+    make_messenger: Callable[[], Messenger | None]  # None: no token, messages stay in the store
+
+
+_current: ContextVar[Runtime] = ContextVar("sapphire_runtime")
+
+
+def current() -> Runtime:
+    """The runtime of this call: what `use` set, else the process's own, built from the environment."""
+    try:
+        return _current.get()
+    except LookupError:
+        return _from_environment()
+
+
+@contextmanager
+def use(runtime: Runtime) -> Iterator[Runtime]:
+    """Run in-process calls on `runtime`: the local stack, tests and the simulation."""
+    token = _current.set(runtime)
+    try:
+        yield runtime
+    finally:
+        _current.reset(token)
+
+
+@cache
+def _from_environment() -> Runtime:
+    return build(load_settings(os.environ))
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    store: DocumentStore | None = None,
+    publisher: Publisher | None = None,
+    verifier: TokenVerifier | None = None,
+    make_feed: Callable[[], MarketFeed] | None = None,
+) -> Runtime:
+    """A runtime for `settings`; what is passed in replaces the adapter that the settings name."""
+    clock = clock or _clock()
+    store = store or _store(settings)
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        store=store,
+        publisher=publisher or _publisher(settings, clock),
+        verifier=verifier or _verifier(settings, clock),
+        make_feed=_once(make_feed or (lambda: _feed(settings, clock))),
+        make_venues=_once(lambda: _venues(settings, store, clock)),
+        make_instruments=_once(lambda: _instruments(store, clock)),
+        make_secrets=_once(lambda: _secrets(settings)),
+        make_messenger=_once(lambda: _messenger(settings, clock)),
+    )
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    return cache(make)
+
+
+def _clock() -> Clock:
+    from infra.local.clock import SystemClock
+
+    return SystemClock()
+
+
+def _store(settings: Settings) -> DocumentStore:
+    if settings.store == "firestore":
+        from infra.gcp.firestore import FirestoreStore
+
+        return FirestoreStore(project=settings.project)
+    from infra.local.sqlite_store import SqliteStore
+
+    return SqliteStore(Path(settings.data_dir) / "sapphire.sqlite")
+
+
+def _publisher(settings: Settings, clock: Clock) -> Publisher:
+    if settings.bus == "pubsub":
+        from infra.gcp.pubsub import PubSubPublisher
+
+        return PubSubPublisher(project=settings.project)
+    from infra.local.bus import EmbeddedBus
+
+    return EmbeddedBus(Path(settings.data_dir) / "bus.sqlite", clock=clock)
+
+
+def _verifier(settings: Settings, clock: Clock) -> TokenVerifier:
+    if settings.push_audience and settings.push_service_account:
+        from infra.gcp.oidc import OidcVerifier
+
+        return OidcVerifier(
+            audience=settings.push_audience, email=settings.push_service_account, clock=clock
+        )
+    from infra.local.tokens import SharedTokenVerifier
+
+    return SharedTokenVerifier(os.environ.get("SAPPHIRE_PUSH_TOKEN", ""))
+
+
+def _feed(settings: Settings, clock: Clock) -> MarketFeed:
+    from infra.feeds.registry import make_feed
+
+    return make_feed(settings, clock)
+
+
+def _venues(settings: Settings, store: DocumentStore, clock: Clock) -> Venues:
+    from infra.venues.registry import make_venues
+
+    return make_venues(settings, store, clock)
+
+
+def _instruments(store: DocumentStore, clock: Clock) -> Instruments:
+    from infra.venues.instruments import StoredInstruments
+
+    return StoredInstruments(store, clock)
+
+
+def _secrets(settings: Settings) -> SecretStore:
+    if settings.store == "firestore" and settings.push_audience:
+        from infra.gcp.secrets import SecretManagerStore
+
+        return SecretManagerStore(project=settings.project)
+    from infra.local.secrets import FileSecretStore
+
+    return FileSecretStore(Path(settings.data_dir) / "secrets")
+
+
+def _messenger(settings: Settings, clock: Clock) -> Messenger | None:
+    from infra.telegram.messenger import make_messenger
+
+    return make_messenger(settings.telegram, os.environ.get("TELEGRAM_BOT_TOKEN"), clock)
