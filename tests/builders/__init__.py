@@ -1,0 +1,75 @@
+"""Domain objects for tests: valid unless told otherwise, every field open to change by keyword."""
+
+from tests.builders.market import (
+    a_book,
+    a_snapshot,
+    an_instrument,
+    an_instrument_table,
+    some_candles,
+)
+from tests.builders.messages import (
+    TOPIC_OF,
+    a_message,
+    a_notification,
+    a_notification_message,
+    a_tick,
+)
+from tests.builders.orders import (
+    a_fill,
+    a_fill_record,
+    a_plan,
+    a_position,
+    a_report,
+    an_intent,
+    an_order,
+)
+from tests.builders.signals import (
+    a_delivery,
+    a_deployment,
+    a_signal,
+    a_signal_record,
+    a_vote,
+    an_agent,
+)
+from tests.builders.story import (
+    AGENT_ID,
+    CLIENT_ORDER_ID,
+    DELIVERY_ID,
+    DEPLOYMENT_ID,
+    INTENT_ID,
+    NOON,
+    SIGNAL_ID,
+)
+
+__all__ = [
+    "AGENT_ID",
+    "CLIENT_ORDER_ID",
+    "DELIVERY_ID",
+    "DEPLOYMENT_ID",
+    "INTENT_ID",
+    "NOON",
+    "SIGNAL_ID",
+    "TOPIC_OF",
+    "a_book",
+    "a_delivery",
+    "a_deployment",
+    "a_fill",
+    "a_fill_record",
+    "a_message",
+    "a_notification",
+    "a_notification_message",
+    "a_plan",
+    "a_position",
+    "a_report",
+    "a_signal",
+    "a_signal_record",
+    "a_snapshot",
+    "a_tick",
+    "a_vote",
+    "an_agent",
+    "an_instrument",
+    "an_instrument_table",
+    "an_intent",
+    "an_order",
+    "some_candles",
+]
