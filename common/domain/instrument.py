@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from common.domain.moment import UtcDatetime
 from common.domain.money import Money
@@ -90,7 +93,7 @@ class InstrumentTable:
     instruments: tuple[Instrument, ...]
     refreshed_at: UtcDatetime
     source: str  # paper, recorded, live
-    _by_symbol: dict[str, Instrument] = field(
+    _by_symbol: Annotated[dict[str, Instrument], Field(exclude=True)] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
