@@ -1,0 +1,1 @@
+"""The reference adapter: a venue whose ledger is in the document store."""

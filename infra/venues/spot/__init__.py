@@ -1,0 +1,1 @@
+"""Spot tokens at a Uniswap-like exchange."""
