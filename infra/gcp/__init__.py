@@ -1,0 +1,1 @@
+"""Adapters for Google Cloud and its emulators. Clients are imported where first used."""

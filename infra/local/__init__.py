@@ -1,0 +1,1 @@
+"""Adapters that need nothing installed: the embedded default, tests and the simulation."""
