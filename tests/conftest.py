@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.emulator.fixtures import emulators
+
+__all__ = ["emulators"]
+
 
 class NetworkBlockedError(RuntimeError):
     """A test reached for the outside; not an OSError, so no retry or fallback can swallow it."""

@@ -1,0 +1,30 @@
+"""One pair of emulators for the whole test run; tests/conftest.py makes the fixture known."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from common.errors import ConfigurationError
+from infra.local.emulators import Emulators
+
+
+@pytest.fixture(scope="session")
+def emulators() -> Iterator[Emulators]:
+    """Running emulators, shared: use a project or collections of your own.
+
+    Skips where gcloud, Java or an emulator is missing, and fails when CI=true: in CI a silent skip
+    would look like a pass.
+    """
+    running = Emulators(project="sapphire-test")
+    try:
+        asyncio.run(running.start())
+    except ConfigurationError as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    try:
+        yield running
+    finally:
+        asyncio.run(running.stop())
