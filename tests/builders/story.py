@@ -1,4 +1,4 @@
-"""The one story that the built objects tell: at `NOON` the swarm goes LONG in ETH, on Hyperliquid."""
+"""The one story the built objects tell: at `NOON` the swarm goes LONG in ETH, on Hyperliquid."""
 
 from datetime import UTC, datetime
 
