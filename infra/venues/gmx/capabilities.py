@@ -1,0 +1,20 @@
+"""What GMX can do: orders are prepared, signed and submitted; keepers execute them 1 to 10 s later.
+
+`requestId` is the client order id, and a prepared order says when it expires (GMX API, `/orders`).
+"""
+
+from datetime import timedelta
+
+from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
+
+CAPABILITIES = Capabilities(
+    venue=Venue.GMX,
+    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
+    client_order_id=True,
+    expires_after=True,
+    order_ttl=timedelta(seconds=45),
+    read_lag_max=timedelta(seconds=10),
+    clock_skew_max=timedelta(seconds=2),
+    request_timeout=timedelta(seconds=15),
+)

@@ -1,0 +1,18 @@
+"""What Hyperliquid can do (hyperliquid.gitbook.io, API > Exchange endpoint)."""
+
+from datetime import timedelta
+
+from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
+
+CAPABILITIES = Capabilities(
+    venue=Venue.HYPERLIQUID,
+    # There is no market order on the wire: it is an IOC at the worst acceptable price.
+    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+    time_in_force=frozenset({TimeInForce.IOC}),
+    client_order_id=True,  # cloid, 16 bytes
+    expires_after=True,  # expiresAfter
+    order_ttl=timedelta(seconds=15),
+    read_lag_max=timedelta(seconds=5),
+    clock_skew_max=timedelta(seconds=2),
+    request_timeout=timedelta(seconds=5),
+)

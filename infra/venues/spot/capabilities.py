@@ -1,0 +1,20 @@
+"""What a Uniswap-like exchange can do: swap what is held; nothing is sold short.
+
+The hash of the signed swap stands in for a client order id; the router's `deadline` is its expiry.
+"""
+
+from datetime import timedelta
+
+from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
+
+CAPABILITIES = Capabilities(
+    venue=Venue.SPOT,
+    order_types=frozenset({OrderType.MARKET}),
+    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
+    client_order_id=True,
+    expires_after=True,
+    order_ttl=timedelta(seconds=30),  # a quote's life
+    read_lag_max=timedelta(seconds=15),  # one block and the node that serves it
+    clock_skew_max=timedelta(seconds=2),
+    request_timeout=timedelta(seconds=10),
+)
