@@ -1,0 +1,111 @@
+"""One JSON line per event on stderr, in the shape that Cloud Logging reads; no secret passes.
+
+https://cloud.google.com/logging/docs/structured-logging. Only listed fields are written, and every
+text is redacted, tracebacks included.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TextIO
+
+from common.redaction import redact
+
+LOGGER = logging.getLogger("sapphire")
+
+FIELDS = frozenset(
+    {
+        "agent_id",
+        "attempt",
+        "book",
+        "client_order_id",
+        "code",
+        "count",
+        "delivery_attempt",
+        "deployment_id",
+        "event_type",
+        "function",
+        "intent_id",
+        "latency_ms",
+        "message_id",
+        "reason",
+        "signal_id",
+        "state_from",
+        "state_to",
+        "status",
+        "step",
+        "subscription",
+        "symbol",
+        "tick_id",
+        "topic",
+        "venue",
+        "version",
+    }
+)
+"""What a line may carry beside its message. The rest is dropped: lists of secrets have gaps."""
+
+_TEXT_MAX = 2048
+_TRACE_MAX = 16_384
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
+_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/\d{1,20})?(?:;.*)?", re.ASCII)
+_trace: ContextVar[str] = ContextVar("sapphire_trace", default="")
+
+
+def log_event(
+    level: int, message: str, *, error: BaseException | None = None, **fields: object
+) -> None:
+    """Write one line. `fields` outside `FIELDS` are dropped; `error` adds its traceback."""
+    LOGGER.log(level, message, extra={"fields": fields}, exc_info=error)
+
+
+def configure_logging(stream: TextIO | None = None) -> None:
+    """Send INFO and above to `stream` (stderr) as JSON lines; a second call changes nothing."""
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in LOGGER.handlers):
+        return
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+
+
+@contextmanager
+def tracing(headers: Mapping[str, str], *, project: str) -> Iterator[None]:
+    """Lines written inside carry the request's trace. A malformed header gives none."""
+    token = _trace.set(_trace_name(headers, project))
+    try:
+        yield
+    finally:
+        _trace.reset(token)
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "severity": record.levelname,
+            "message": _clean(record.getMessage()),
+        }
+        fields = getattr(record, "fields", {})
+        line |= {name: _clean(value) for name, value in fields.items() if name in FIELDS}
+        if _trace.get():
+            line["logging.googleapis.com/trace"] = _trace.get()
+        if record.exc_info:
+            line["stack_trace"] = redact(self.formatException(record.exc_info))[-_TRACE_MAX:]
+        return json.dumps(line, separators=(",", ":"))
+
+
+def _clean(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value)[: 4 * _TEXT_MAX])[:_TEXT_MAX]
+
+
+def _trace_name(headers: Mapping[str, str], project: str) -> str:
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "")) or _CLOUD_TRACE.fullmatch(
+        headers.get("x-cloud-trace-context", "")
+    )
+    return f"projects/{project}/traces/{found.group(1)}" if found else ""
