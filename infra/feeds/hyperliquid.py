@@ -117,13 +117,11 @@ class HyperliquidFeed:
         first_ms = (now_ms // self._step - count) * self._step
         request = {"coin": coin, "interval": self._interval}
         times = {"startTime": first_ms, "endTime": now_ms}
-        return await self._ask({"type": "candleSnapshot", "req": {**request, **times}})
+        answer = await self._ask({"type": "candleSnapshot", "req": {**request, **times}})
+        return _present(answer, coin)
 
     async def _book(self, coin: str) -> object:
-        answer = await self._ask({"type": "l2Book", "coin": coin})
-        if answer is None:
-            raise NotFoundError(f"Hyperliquid has no book of {coin}")
-        return answer
+        return _present(await self._ask({"type": "l2Book", "coin": coin}), coin)
 
     async def _ask(self, request: dict[str, object]) -> object:
         import httpx
@@ -155,6 +153,12 @@ class HyperliquidFeed:
                 follow_redirects=False,
             )
         return self._client
+
+
+def _present(answer: object, coin: str) -> object:
+    if answer is None:
+        raise NotFoundError(f"Hyperliquid has nothing of {coin}")
+    return answer
 
 
 def _check_status(response: "httpx.Response", what: str) -> None:
