@@ -1,4 +1,4 @@
-"""Two books over one code base: V2 and V3 keep their records apart; a book is data, not a branch."""
+"""Two books over one code base: V2 and V3 keep their records apart; a book is data."""
 
 from dataclasses import dataclass
 
@@ -58,6 +58,8 @@ NOTIFICATIONS = "notifications"
 REJECTED_EVENTS = "rejected_events"
 IDEMPOTENCY_KEYS = "idempotency_keys"
 PROCESSED_TICKS = "processed_ticks"
+DUPLICATE_GUARDS = "duplicate_guards"
+WATCHED_SYMBOLS = "watched_symbols"
 
 
 def book_named(name: str) -> Book:

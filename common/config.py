@@ -42,11 +42,15 @@ class LimitSettings:
     """Hard limits that no policy can raise; quote currency and fractions."""
 
     max_notional_per_order: Decimal = Decimal("25000")
-    max_exposure_per_deployment: Decimal = Decimal("50000")
-    duplicate_window: timedelta = timedelta(minutes=4)
+    max_exposure_per_deployment: Decimal = Decimal("20000")
+    duplicate_window: timedelta = timedelta(seconds=1)
     snapshot_age_max: timedelta = timedelta(minutes=3)  # beyond the candle interval of the feed
     slippage_max: Decimal = Decimal("0.005")
     max_attempts: int = 3
+    unresolved_after: timedelta = timedelta(
+        minutes=10
+    )  # of asking in vain, then a person is called
+    delivery_grace: timedelta = timedelta(minutes=1)  # after a signal's expiry, for late messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         default_capital=capital,
         swarm=swarm,
         telegram=TelegramSettings(
-            api_url=environ.get("TELEGRAM_API_URL", TelegramSettings.api_url),
+            api_url=environ.get("TELEGRAM_API_URL") or TelegramSettings().api_url,
             chat_id=environ.get("TELEGRAM_CHAT_ID") or None,
         ),
         venue_urls={

@@ -11,7 +11,7 @@ SapphireError
 ├── InvalidInputError         input that can never be right, with its place      -> acknowledge
 ├── NotFoundError             what was named does not exist                      -> acknowledge
 ├── UnauthenticatedError      the caller did not prove who it is                 -> refuse (401)
-└── ConfigurationError        a person must act                                  -> redeliver, then dead letter
+└── ConfigurationError        a person must act                                  -> redeliver
 """
 
 
@@ -50,7 +50,7 @@ class RejectedError(SapphireError):
 
 
 class OutcomeUnknownError(SapphireError):
-    """A request left us and nothing proves what became of it. Never a failure, never resent blind."""
+    """A request left us and nothing proves what became of it. Never a failure."""
 
 
 class DeniedError(SapphireError):

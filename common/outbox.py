@@ -1,4 +1,4 @@
-"""The outbox: an event is written in the commit that causes it, and deleted once it is published."""
+"""The outbox: an event is written in the commit that causes it, deleted once published."""
 
 from common.books import OUTBOX
 from common.domain.events import OutboxMessage

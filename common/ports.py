@@ -38,7 +38,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Fails with ConflictError when the document exists. After `expires_at` the store may drop it."""
+    """Fails with ConflictError when it exists. After `expires_at` the store may drop it."""
 
     ref: Ref
     data: JsonObject
@@ -47,7 +47,9 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replaces the given top-level fields whole; fails with ConflictError unless the version is `version`."""
+    """Replaces the given top-level fields whole; fails with ConflictError unless the version is
+    `version`.
+    """
 
     ref: Ref
     data: JsonObject
@@ -56,7 +58,9 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Adds `by` to an integer at a dotted path (absent = 0). The document must exist; no precondition."""
+    """Adds `by` to an integer at a dotted path (absent = 0). The document must exist; no
+    precondition.
+    """
 
     ref: Ref
     path: str  # outcomes.EXECUTED
@@ -85,7 +89,9 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Documents of a collection in order of `order_by` (dotted path; ties by id); None orders by id alone."""
+    """Documents of a collection in order of `order_by` (dotted path; ties by id); None orders by id
+    alone.
+    """
 
     collection: str
     where: tuple[Where, ...] = ()
@@ -113,7 +119,7 @@ class DocumentStore(Protocol):
         Raises:
             ConflictError: a precondition did not hold; nothing was written.
             InvalidInputError: an id, a float, or two writes to one document.
-            TransientError: the store could not be reached. The commit may have been applied: read again.
+            TransientError: the store did not answer. The commit may have been applied: read again.
         """
 
     async def query(self, query: Query) -> Page: ...
@@ -124,7 +130,7 @@ class DocumentStore(Protocol):
 
 class Publisher(Protocol):
     async def publish(self, messages: Sequence[OutboxMessage]) -> None:
-        """Return once the bus holds all of them. Raises TransientError otherwise; some may be held."""
+        """Return once the bus holds all. Raises TransientError otherwise; some may be held."""
 
 
 class SecretStore(Protocol):
@@ -182,7 +188,7 @@ class ExecutionVenue(Protocol):
         """The venue's own word on the net quantity; None where it holds none."""
 
     async def cancel(self, order: Order) -> OrderReport | None:
-        """Cancel what is left; None when the venue has no such order. Never blocked by a breaker."""
+        """Cancel what is left; None when the venue has no such order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +211,9 @@ class Messenger(Protocol):
     """How notifications reach a person."""
 
     async def send(self, notifications: Sequence[Notification]) -> None:
-        """Raises RateLimitedError with the wait, TransientError, or RejectedError (blocked, bad token)."""
+        """Raises RateLimitedError with the wait, TransientError, or RejectedError (blocked, bad
+        token).
+        """
 
 
 class TokenVerifier(Protocol):

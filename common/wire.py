@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import is_dataclass
-from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -16,10 +15,15 @@ JsonObject = dict[str, Any]
 """A JSON object whose numbers are ints or strings; floats do not cross a port."""
 
 
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    _forbid_extra_fields(kind)
-    return TypeAdapter(kind)
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    adapter = _adapters.get(kind)
+    if adapter is None:
+        _forbid_extra_fields(kind)
+        adapter = _adapters[kind] = TypeAdapter(kind)
+    return adapter
 
 
 def _forbid_extra_fields(kind: object) -> None:
@@ -36,18 +40,17 @@ def _forbid_extra_fields(kind: object) -> None:
 
 def to_document(value: object) -> JsonObject:
     """A dataclass as a JSON-safe object; Decimals and moments become strings, tuples lists."""
-    adapter = cast("TypeAdapter[object]", _adapter(type(value)))
-    return cast("JsonObject", adapter.dump_python(value, mode="json"))
+    return cast("JsonObject", _adapter(type(value)).dump_python(value, mode="json"))
 
 
 def from_document(kind: type[T], document: JsonObject) -> T:
     """The dataclass of `kind` that `to_document` wrote.
 
     Raises:
-        InvalidInputError: a field is missing, unknown or of the wrong type; names the first such field.
+        InvalidInputError: a field is missing, unknown or of another type; names the first.
     """
     try:
-        return _adapter(kind).validate_python(document)
+        return cast("T", _adapter(kind).validate_python(document))
     except ValidationError as error:
         raise InvalidInputError(
             first_problem(error), code="INVALID_DOCUMENT", where=kind.__name__

@@ -10,7 +10,9 @@ from common.domain.vote import Consensus, Vote
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionInputs:
-    """All that the votes depend on. `indicator_state` is canonical JSON from before the new candles."""
+    """All that the votes depend on. `indicator_state` is canonical JSON from before the new
+    candles.
+    """
 
     snapshot: MarketSnapshot
     indicator_state: str | None

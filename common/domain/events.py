@@ -10,7 +10,9 @@ from common.domain.order import OrderPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A scheduled moment. `tick_id` = job + scheduled time, so a repeated delivery is the same tick."""
+    """A scheduled moment. `tick_id` = job + scheduled time, so a repeated delivery is the same
+    tick.
+    """
 
     job: str
     scheduled_at: UtcDatetime
@@ -22,7 +24,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketUpdated:
-    """The symbols' snapshots of one tick, whole: `decide` reads no market state that a later tick could change."""
+    """The symbols' snapshots of one tick, whole: `decide` reads no market state that a later tick
+    could change.
+    """
 
     tick_id: str
     snapshots: tuple[MarketSnapshot, ...]
@@ -31,8 +35,11 @@ class MarketUpdated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalCreated:
+    """`cursor` continues the fan-out after a page of deployments; None starts it."""
+
     book: str
     signal_id: str
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMessage:
-    """An event waiting to be published: written in the commit that caused it, deleted once published."""
+    """An event waiting to be published: written in the commit that caused it, deleted once
+    published.
+    """
 
     message_id: str  # business id: the same cause gives the same id
     topic: str

@@ -1,4 +1,4 @@
-"""What a deployment has at risk: open reservations and positions, in one compare-and-set document."""
+"""What a deployment has at risk: reservations and positions, in one document."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -9,7 +9,9 @@ from common.domain.order import OrderSide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Notional held for an intent until its outcome is proven. UNKNOWN keeps it: it counts as filled."""
+    """Notional held for an intent until its outcome is proven. UNKNOWN keeps it: it counts as
+    filled.
+    """
 
     venue: str
     symbol: str
@@ -32,8 +34,28 @@ class Exposure:
     reservations: dict[str, Reservation]  # by intent id
     holdings: dict[str, Holding]  # by "VENUE|SYMBOL"
 
+    @staticmethod
+    def empty(deployment_id: str) -> "Exposure":
+        return Exposure(deployment_id=deployment_id, reservations={}, holdings={})
+
+    def held(self, venue: str, symbol: str) -> Decimal:
+        """Signed base quantity at one venue."""
+        holding = self.holdings.get(_key(venue, symbol))
+        return holding.signed_qty if holding else ZERO
+
+    def held_anywhere(self, symbol: str) -> Decimal:
+        """The holding of `symbol` that is largest in size, signed."""
+        found = [
+            holding.signed_qty
+            for key, holding in self.holdings.items()
+            if key.split("|", 1)[1] == symbol
+        ]
+        return max(found, key=abs, default=ZERO)
+
     def notional(self) -> Decimal:
-        """The worst absolute notional over the order in which the reservations may fill, summed over holdings."""
+        """The worst absolute notional over the order in which the reservations may fill, summed
+        over holdings.
+        """
         total = ZERO
         for key in {*self.holdings, *(_key(r.venue, r.symbol) for r in self.reservations.values())}:
             total += self._worst(key)

@@ -8,7 +8,7 @@ ID_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$")
 
 
 def digest(*parts: str | int) -> str:
-    """64 hex characters of SHA-256 over the parts, length-prefixed so that no two tuples collide."""
+    """SHA-256 over the length-prefixed parts as 64 hex characters: no two tuples collide."""
     hasher = hashlib.sha256()
     for part in parts:
         encoded = str(part).encode()

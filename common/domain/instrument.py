@@ -108,5 +108,5 @@ class InstrumentTable:
 
 
 def price_bound(mid: Decimal, *, buy: bool, slippage: Decimal) -> Decimal:
-    """The worst price to accept: `mid` moved against us by `slippage` (a fraction, 0.005 = 0.5 %)."""
+    """The worst price to accept: `mid` moved against us by a fraction (0.005 = 0.5 %)."""
     return mid * (1 + slippage) if buy else mid * (1 - slippage)

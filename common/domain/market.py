@@ -21,7 +21,9 @@ class Candle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopOfBook:
-    """Best bid and ask with their sizes in base units. `modelled` books come from a bar, not a venue."""
+    """Best bid and ask with their sizes in base units. `modelled` books come from a bar, not a
+    venue.
+    """
 
     bid: Money
     ask: Money
@@ -36,7 +38,9 @@ class TopOfBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSnapshot:
-    """What is known of one symbol at one moment. `candles` are closed, oldest first, gap-free in time order."""
+    """What is known of one symbol at one moment. `candles` are closed, oldest first, gap-free in
+    time order.
+    """
 
     symbol: str
     interval: str  # 1m, 5m, 1h

@@ -15,7 +15,7 @@ _DECIMAL_TEXT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,60})?", re.ASCII)
 
 
 def plain(value: Decimal) -> str:
-    """The shortest fixed-point text: `1E+2` becomes `100`, `1.500` becomes `1.5`, `-0` becomes `0`."""
+    """The shortest fixed-point text: `1E+2` is `100`, `1.500` is `1.5`, `-0` is `0`."""
     if value == 0:
         return "0"
     text = format(value, "f")

@@ -1,4 +1,4 @@
-"""Orders: the intent (one wanted effect), its orders (attempts at a venue), and their legal moves."""
+"""Orders: the intent (one wanted effect), its attempts at venues, and their legal moves."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,9 @@ class OrderSide(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """One order at one venue, in NautilusTrader's words, plus UNKNOWN: sent, and nothing proves what became of it."""
+    """One order at one venue, in NautilusTrader's words, plus UNKNOWN: sent, and nothing proves
+    what became of it.
+    """
 
     SUBMITTED = "SUBMITTED"  # written ahead; on its way to the wire
     UNKNOWN = "UNKNOWN"
@@ -63,7 +65,6 @@ ORDER_MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
             OrderStatus.FILLED,
             OrderStatus.CANCELED,
             OrderStatus.REJECTED,
-            OrderStatus.UNKNOWN,
         }
     ),
     OrderStatus.PARTIALLY_FILLED: frozenset(
@@ -115,11 +116,14 @@ class VenueCandidate:
     venue: Venue
     instrument_id: str
     quantity: Money  # base units, > 0
+    price: Money  # the worst acceptable, on the venue's tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPlan:
-    """What route asks of execute. Candidates in order: the next one only after the last is proven dead."""
+    """What route asks of execute. Candidates in order: the next one only after the last is proven
+    dead.
+    """
 
     intent_id: str
     book: str
@@ -168,7 +172,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """The document under `order_intents`. Its version is the lock of the whole chain for one effect."""
+    """The document under `order_intents`. Its version is the lock of the whole chain for one
+    effect.
+    """
 
     plan: OrderPlan
     status: IntentStatus

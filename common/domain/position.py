@@ -41,7 +41,7 @@ class Position:
         return self.open_cost / abs(self.signed_qty) if self.signed_qty else ZERO
 
     def unrealized_pnl(self, mark: Decimal) -> Decimal:
-        """Exact: realized + unrealized equals cash flows + holdings at `mark`, to the last digit."""
+        """Exact: realized + unrealized = cash flows + holdings at `mark`, to the last digit."""
         cost = self.open_cost if self.signed_qty > 0 else -self.open_cost
         return self.signed_qty * mark - cost
 

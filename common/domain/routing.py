@@ -24,7 +24,9 @@ class VenueCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingDecision:
-    """The audit record under `venue_routing_history_v3` or `agent_routing_history`; one for each delivery."""
+    """The audit record under `venue_routing_history_v3` or `agent_routing_history`; one for each
+    delivery.
+    """
 
     routing_id: str
     book: str

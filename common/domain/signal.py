@@ -103,5 +103,7 @@ class Delivery:
     reason: str
     venue: str | None
     intent_id: str | None
+    plan_hash: str | None  # of the OrderPlan that route made; execute takes no other
     created_at: UtcDatetime
     updated_at: UtcDatetime
+    expires_at: UtcDatetime  # the signal's

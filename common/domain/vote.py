@@ -22,7 +22,9 @@ class Stance(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One agent's word. `confidence` is 0..1 with 4 decimals: the agent's own estimate, not calibrated."""
+    """One agent's word. `confidence` is 0..1 with 4 decimals: the agent's own estimate, not
+    calibrated.
+    """
 
     agent: str
     stance: Stance
@@ -32,7 +34,7 @@ class Vote:
 
 
 class Verdict(StrEnum):
-    """ACT: above the upper threshold. HOLD: below the lower. UNDECIDED: between. VETOED: guarded."""
+    """ACT: above the upper threshold; HOLD: below the lower; UNDECIDED: between."""
 
     ACT = "ACT"
     HOLD = "HOLD"
@@ -43,7 +45,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consensus:
-    """`score` = sum(confidence x weight, signed by direction) / sum(weight of those who voted), -1..1."""
+    """`score` = sum(confidence x weight, signed by direction) / sum(weight of those who voted),
+    -1..1.
+    """
 
     score: Money
     action: Action

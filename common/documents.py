@@ -1,0 +1,49 @@
+"""Typed access to documents: a value with the version that a compare-and-set needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from common.ports import Create, DocumentStore, Ref, Update
+from common.wire import from_document, to_document
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A document's value as it was read, and the version it was read at."""
+
+    ref: Ref
+    value: T
+    version: str
+
+    def update(self, value: T) -> Update:
+        """Replace the whole document, if nobody else has written it since."""
+        return Update(self.ref, to_document(value), self.version)
+
+
+async def load(store: DocumentStore, kind: type[T], ref: Ref) -> Stored[T] | None:
+    document = await store.get(ref)
+    if document is None:
+        return None
+    return Stored(ref, from_document(kind, document.data), document.version)
+
+
+async def load_many(
+    store: DocumentStore, kind: type[T], refs: Sequence[Ref]
+) -> list[Stored[T] | None]:
+    documents = await store.get_many(refs)
+    return [
+        Stored(ref, from_document(kind, document.data), document.version) if document else None
+        for ref, document in zip(refs, documents, strict=True)
+    ]
+
+
+def create(ref: Ref, value: object) -> Create:
+    return Create(ref, to_document(value))
+
+
+def put(stored: Stored[T] | None, ref: Ref, value: T) -> Create | Update:
+    """Create if absent, else compare-and-set: either way a concurrent writer is noticed."""
+    return stored.update(value) if stored else create(ref, value)

@@ -1,0 +1,204 @@
+"""Attempts at one effect: the first order, and what follows from each outcome. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from common.domain.identifiers import client_order_id, digest
+from common.domain.instrument import Capabilities, TimeInForce
+from common.domain.moment import iso, to_ms
+from common.domain.money import ZERO, plain
+from common.domain.order import (
+    Fill,
+    IntentStatus,
+    Order,
+    OrderIntent,
+    OrderPlan,
+    OrderStatus,
+)
+from common.execution.outcome import Outcome
+from common.how.denial import Denial
+
+
+def new_order(
+    plan: OrderPlan,
+    capabilities: Capabilities,
+    *,
+    attempt: int,
+    candidate: int,
+    now: datetime,
+) -> Order:
+    """The order of this attempt, complete before anything is sent."""
+    chosen = plan.candidates[candidate]
+    order_id = client_order_id(plan.intent_id, attempt)
+    expires_at = now + capabilities.order_ttl
+    payload = digest(
+        order_id,
+        chosen.instrument_id,
+        plan.side,
+        plain(chosen.quantity),
+        plain(chosen.price),
+        iso(expires_at),
+    )
+    return Order(
+        client_order_id=order_id,
+        intent_id=plan.intent_id,
+        attempt=attempt,
+        account_id=plan.deployment_id,
+        venue=chosen.venue,
+        instrument_id=chosen.instrument_id,
+        symbol=plan.symbol,
+        side=plan.side,
+        order_type=plan.order_type,
+        time_in_force=TimeInForce.IOC,
+        quantity=chosen.quantity,
+        price=chosen.price,
+        nonce=to_ms(now),
+        payload_hash=payload,
+        status=OrderStatus.SUBMITTED,
+        venue_order_id=None,
+        filled_qty=ZERO,
+        avg_px=None,
+        reason="",
+        submitted_at=now,
+        expires_at=expires_at,
+        updated_at=now,
+    )
+
+
+def new_intent(plan: OrderPlan, order: Order, *, candidate: int, now: datetime) -> OrderIntent:
+    return OrderIntent(
+        plan=plan,
+        status=IntentStatus.SENDING,
+        attempt=order.attempt,
+        candidate=candidate,
+        client_order_id=order.client_order_id,
+        client_order_ids=(order.client_order_id,),
+        filled_qty=ZERO,
+        reason_code="SENDING",
+        reason="",
+        queries=0,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def next_intent(intent: OrderIntent, order: Order, *, now: datetime) -> OrderIntent:
+    """The intent with a further attempt written ahead; the one before it is proven dead."""
+    return replace(
+        intent,
+        status=IntentStatus.SENDING,
+        attempt=order.attempt,
+        client_order_id=order.client_order_id,
+        client_order_ids=(*intent.client_order_ids, order.client_order_id),
+        reason_code="SENDING",
+        reason="",
+        queries=0,
+        updated_at=now,
+    )
+
+
+def order_after(
+    order: Order, outcome: Outcome, new_fills: tuple[Fill, ...], *, now: datetime
+) -> Order:
+    """The order with the outcome and the fills that were not known before."""
+    quantity = sum((fill.last_qty for fill in new_fills), ZERO)
+    filled = order.filled_qty + quantity
+    spent = (order.avg_px or ZERO) * order.filled_qty + sum(
+        (fill.last_px * fill.last_qty for fill in new_fills), ZERO
+    )
+    return replace(
+        order,
+        status=_status_after(outcome, filled, order.quantity),
+        venue_order_id=outcome.venue_order_id or order.venue_order_id,
+        filled_qty=filled,
+        avg_px=spent / filled if filled else None,
+        reason=outcome.reason,
+        updated_at=now,
+    )
+
+
+def _status_after(outcome: Outcome, filled: Decimal, quantity: Decimal) -> OrderStatus:
+    """Fills are the stronger evidence: an order that is filled in full is FILLED, whatever was
+    said.
+    """
+    if filled >= quantity:
+        return OrderStatus.FILLED
+    if outcome.status is OrderStatus.FILLED:
+        # The venue says filled but has not told every fill yet: keep asking.
+        return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.UNKNOWN
+    if outcome.status is OrderStatus.ACCEPTED and filled:
+        return OrderStatus.PARTIALLY_FILLED
+    return outcome.status
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The next attempt that the proof of death allows."""
+
+    attempt: int
+    candidate: int
+
+
+def retry_after(
+    intent: OrderIntent, outcome: Outcome, *, max_attempts: int, now: datetime
+) -> Retry | None:
+    """Whether a dead attempt may be followed by another, and at which venue.
+
+    A refusal moves on to the next venue; an order that never arrived may be tried again where it
+    was. Nothing is tried once any of it has filled, or the plan is out of time.
+    """
+    if intent.attempt >= max_attempts or intent.filled_qty > 0 or now >= intent.plan.expires_at:
+        return None
+    if outcome.status is OrderStatus.EXPIRED:
+        return Retry(intent.attempt + 1, intent.candidate)
+    if outcome.status is OrderStatus.DENIED and outcome.code != Denial.BREAKER_OPEN:
+        return None
+    following = intent.candidate + 1
+    if following >= len(intent.plan.candidates):
+        return None
+    return Retry(intent.attempt + 1, following)
+
+
+def intent_after(
+    intent: OrderIntent,
+    order: Order,
+    outcome: Outcome,
+    *,
+    new_quantity: Decimal,
+    max_attempts: int,
+    now: datetime,
+) -> tuple[OrderIntent, Retry | None]:
+    """The intent after its current order came to `order`; with a retry when one is allowed."""
+    filled = intent.filled_qty + new_quantity
+    known = replace(
+        intent,
+        filled_qty=filled,
+        reason_code=outcome.code,
+        reason=outcome.reason,
+        updated_at=now,
+    )
+    status = _LIVE.get(order.status)
+    if status is not None:
+        return replace(known, status=status), None
+    if order.status is OrderStatus.FILLED:
+        return replace(known, status=IntentStatus.FILLED, reason_code="FILLED"), None
+    if filled > 0:
+        return replace(known, status=IntentStatus.PARTIAL, reason_code="PARTIALLY_FILLED"), None
+    retry = retry_after(known, outcome, max_attempts=max_attempts, now=now)
+    if retry is not None:
+        return replace(known, status=IntentStatus.RETRYING, candidate=retry.candidate), retry
+    return replace(known, status=_DEAD[order.status]), None
+
+
+_LIVE = {
+    OrderStatus.UNKNOWN: IntentStatus.UNKNOWN,
+    OrderStatus.ACCEPTED: IntentStatus.WORKING,
+    OrderStatus.PARTIALLY_FILLED: IntentStatus.WORKING,
+}
+_DEAD = {
+    OrderStatus.CANCELED: IntentStatus.REJECTED,
+    OrderStatus.REJECTED: IntentStatus.REJECTED,
+    OrderStatus.EXPIRED: IntentStatus.EXPIRED,
+    OrderStatus.DENIED: IntentStatus.DENIED,
+}

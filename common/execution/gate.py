@@ -1,0 +1,52 @@
+"""The last gate: everything that must hold right before the wire, read anew."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.books import ORDER_INTENTS
+from common.domain.exposure import Exposure
+from common.domain.order import IntentStatus, Order, OrderIntent
+from common.errors import InvalidInputError
+from common.how.denial import Denial
+from common.how.limits import Refusal
+from common.how.trading_state import PLATFORM, state_denial, state_of
+from common.ports import DocumentStore, Ref
+from common.wire import from_document
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Somebody else holds this effect now; whatever is known here must not be sent."""
+
+    reason: str
+
+
+async def last_gate(
+    store: DocumentStore,
+    order: Order,
+    exposure: Exposure,
+    *,
+    now: datetime,
+    request_timeout: timedelta,
+) -> Refusal | Superseded | None:
+    """None when the order may go to the wire at once."""
+    state, stored = await store.get_many([PLATFORM, Ref(ORDER_INTENTS, order.intent_id)])
+    if stored is None:
+        return Superseded("the intent is gone")
+    try:
+        intent = from_document(OrderIntent, stored.data)
+    except InvalidInputError as error:
+        return Superseded(f"the intent cannot be read: {error}")
+    if intent.client_order_id != order.client_order_id or intent.status is not IntentStatus.SENDING:
+        return Superseded(f"the intent is {intent.status} with {intent.client_order_id}")
+    if now + request_timeout > order.expires_at:
+        return Refusal(Denial.SIGNAL_EXPIRED, "The order would reach the venue after its expiry")
+    remaining = intent.plan.candidates[intent.candidate].quantity - intent.filled_qty
+    if order.quantity > remaining:
+        return Superseded("the quantity is above what remains of the intent")
+    held = exposure.held(order.venue, order.symbol)
+    trading = state_of(state)
+    denial = state_denial(trading, side=order.side, quantity=order.quantity, held=held)
+    if denial is not None:
+        return Refusal(denial, f"Trading is {trading.lower()}")
+    return None

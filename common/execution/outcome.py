@@ -1,0 +1,51 @@
+"""What is proven about one order, however it was learned: the venue's answer, a query, or time."""
+
+from dataclasses import dataclass
+
+from common.domain.order import Fill, OrderReport, OrderStatus
+from common.how.limits import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    status: OrderStatus
+    code: str
+    reason: str
+    fills: tuple[Fill, ...] = ()
+    venue_order_id: str | None = None
+
+
+def from_report(report: OrderReport) -> Outcome:
+    """The venue's evidence. An order that ended unfilled within its bound says so."""
+    code: str = report.status
+    if report.status is OrderStatus.CANCELED and report.filled_qty == 0:
+        code = "NOT_FILLED_WITHIN_BOUND"
+    return Outcome(
+        status=report.status,
+        code=code,
+        reason=report.reason,
+        fills=report.fills,
+        venue_order_id=report.venue_order_id,
+    )
+
+
+def rejected(code: str, reason: str) -> Outcome:
+    return Outcome(status=OrderStatus.REJECTED, code=code, reason=reason)
+
+
+def never_sent(reason: str) -> Outcome:
+    """Proven not to have reached the wire: as dead as a refusal, and no fault of the order."""
+    return Outcome(status=OrderStatus.REJECTED, code="NOT_SENT", reason=reason)
+
+
+def denied(refusal: Refusal) -> Outcome:
+    return Outcome(status=OrderStatus.DENIED, code=refusal.code, reason=refusal.reason)
+
+
+def unknown(reason: str) -> Outcome:
+    return Outcome(status=OrderStatus.UNKNOWN, code="OUTCOME_UNKNOWN", reason=reason)
+
+
+def absent(reason: str) -> Outcome:
+    """The venue does not have it, and can no longer come to have it."""
+    return Outcome(status=OrderStatus.EXPIRED, code="NOT_ACCEPTED_BEFORE_EXPIRY", reason=reason)

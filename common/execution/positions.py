@@ -1,0 +1,35 @@
+"""Our positions beside the venue's own word."""
+
+from decimal import Decimal
+
+from common.books import EXPOSURES
+from common.documents import load
+from common.domain.exposure import Exposure
+from common.domain.money import ZERO
+from common.domain.order import Order, OrderPlan
+from common.ports import DocumentStore, ExecutionVenue, Ref
+
+
+async def venue_agrees(
+    store: DocumentStore, venue: ExecutionVenue, plan: OrderPlan, order: Order
+) -> bool:
+    """Whether the venue's net quantity is explained by the fills that we hold.
+
+    Other open orders of the deployment in the same symbol may fill between the two readings;
+    while there are any, nothing is concluded.
+
+    Raises:
+        TransientError: the venue did not answer, which is not the same as flat.
+    """
+    stored = await load(store, Exposure, Ref(EXPOSURES, plan.deployment_id))
+    exposure = stored.value if stored else Exposure.empty(plan.deployment_id)
+    others = [
+        held
+        for intent_id, held in exposure.reservations.items()
+        if intent_id != plan.intent_id and (held.venue, held.symbol) == (order.venue, order.symbol)
+    ]
+    if others:
+        return False
+    told = await venue.query_position(account_id=order.account_id, symbol=order.symbol)
+    quantity = Decimal(told.signed_qty) if told else ZERO
+    return quantity == exposure.held(order.venue, order.symbol)

@@ -1,0 +1,345 @@
+"""Recording an outcome: order, intent, fills, positions, exposure, delivery and audit in one
+commit.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from common.audit import audit_write
+from common.books import BOOKS, FILLS, ORDER_INTENTS
+from common.documents import Stored, create, load, load_many, put
+from common.domain.events import OrderPlanned, OrderUnknown, OutboxMessage
+from common.domain.exposure import Exposure
+from common.domain.identifiers import prefixed_id
+from common.domain.money import ZERO, plain
+from common.domain.order import (
+    ORDER_MOVES,
+    Fill,
+    FillRecord,
+    IntentStatus,
+    Order,
+    OrderIntent,
+)
+from common.domain.position import Position, apply_fill
+from common.domain.signal import SignalStatus
+from common.errors import ConflictError, TransientError
+from common.execution.attempts import Retry, intent_after, order_after
+from common.execution.case import Case, load_case
+from common.execution.outcome import Outcome
+from common.execution.signals import delivery_ends, finish_signal
+from common.execution.telling import tell
+from common.notifications import notification_writes
+from common.outbox import outbox_write
+from common.ports import Clock, DocumentStore, Ref, Write
+
+TRIES = 12
+DELIVERY_END = {
+    IntentStatus.FILLED: SignalStatus.EXECUTED,
+    IntentStatus.PARTIAL: SignalStatus.PARTIAL,
+    IntentStatus.REJECTED: SignalStatus.FAILED,
+    IntentStatus.DENIED: SignalStatus.DENIED,
+    IntentStatus.EXPIRED: SignalStatus.EXPIRED,
+    IntentStatus.UNRESOLVED: SignalStatus.FAILED,
+}
+
+
+class Recorder:
+    """The one writer of outcomes, for `execute` and `settle` alike."""
+
+    def __init__(self, store: DocumentStore, clock: Clock, *, max_attempts: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._max_attempts = max_attempts
+
+    async def record(
+        self, intent_id: str, client_order_id: str, outcome: Outcome
+    ) -> list[OutboxMessage]:
+        """Write what `outcome` proves, once; news that is older than what is known changes nothing.
+
+        Raises:
+            TransientError: still contended after `TRIES` rounds; nothing of this was written.
+        """
+        for _ in range(TRIES):
+            case = await load_case(self._store, intent_id, client_order_id)
+            fills = await self._new_fills(outcome.fills)
+            now = self._clock.now()
+            order = order_after(case.order.value, outcome, fills, now=now)
+            if not fills and not _moves(case.order.value, order):
+                return []
+            try:
+                messages = await self._commit(case, order, outcome, fills, now)
+            except ConflictError:
+                continue
+            plan = case.intent.value.plan
+            await finish_signal(self._store, BOOKS[plan.book], plan.signal_id)
+            return messages
+        raise TransientError(f"intent {intent_id} is contended")
+
+    async def unresolved(
+        self, intent_id: str, client_order_id: str, reason: str
+    ) -> list[OutboxMessage]:
+        """Give up asking in silence: keep the reservation, end the delivery, call a person."""
+        for _ in range(TRIES):
+            case = await load_case(self._store, intent_id, client_order_id)
+            if case.intent.value.status not in _UNPROVEN:
+                return []
+            now = self._clock.now()
+            intent = replace(
+                case.intent.value,
+                status=IntentStatus.UNRESOLVED,
+                reason_code="OUTCOME_UNRESOLVED",
+                reason=reason,
+                updated_at=now,
+            )
+            writes: list[Write] = [case.intent.update(intent)]
+            writes += await self._end_delivery(case, intent, now)
+            told, messages = _tell(case, intent, case.order.value, (), now)
+            try:
+                await self._store.commit([*writes, *told, _audit(intent, case.order.value, now)])
+            except ConflictError:
+                continue
+            plan = intent.plan
+            await finish_signal(self._store, BOOKS[plan.book], plan.signal_id)
+            return messages
+        raise TransientError(f"intent {intent_id} is contended")
+
+    async def abandon_retry(self, intent_id: str) -> list[OutboxMessage]:
+        """End an intent whose next attempt was allowed but never begun; its last order is dead."""
+        for _ in range(TRIES):
+            stored = await load(self._store, OrderIntent, Ref(ORDER_INTENTS, intent_id))
+            if stored is None or stored.value.status is not IntentStatus.RETRYING:
+                return []
+            case = await load_case(self._store, intent_id, stored.value.client_order_id)
+            now = self._clock.now()
+            intent = replace(
+                case.intent.value,
+                status=IntentStatus.EXPIRED,
+                reason_code="SIGNAL_EXPIRED",
+                reason="The signal expired before the next attempt began",
+                updated_at=now,
+            )
+            writes: list[Write] = [case.intent.update(intent)]
+            writes.append(case.exposure.update(case.exposure.value.release(intent_id)))
+            writes += await self._end_delivery(case, intent, now)
+            writes.append(_audit(intent, case.order.value, now))
+            try:
+                await self._store.commit(writes)
+            except ConflictError:
+                continue
+            await finish_signal(self._store, BOOKS[intent.plan.book], intent.plan.signal_id)
+            return []
+        raise TransientError(f"intent {intent_id} is contended")
+
+    async def _new_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+        if not fills:
+            return ()
+        known = await self._store.get_many([fill_ref(fill) for fill in fills])
+        return tuple(fill for fill, found in zip(fills, known, strict=True) if found is None)
+
+    async def _commit(
+        self,
+        case: Case,
+        order: Order,
+        outcome: Outcome,
+        fills: tuple[Fill, ...],
+        now: datetime,
+    ) -> list[OutboxMessage]:
+        intent, retry = self._intent(case, order, outcome, fills, now)
+        positions = await self._positions(case, fills, now)
+        writes: list[Write] = [case.order.update(order)]
+        if intent != case.intent.value:
+            writes.append(case.intent.update(intent))
+        exposure = case.exposure.value
+        for stored, position, records in positions:
+            writes.append(put(stored, _position_ref(position), position))
+            writes += [create(fill_ref(record.fill), record) for record in records]
+            exposure = exposure.hold(
+                venue=position.venue,
+                symbol=position.symbol,
+                signed_qty=position.signed_qty,
+                price=records[-1].fill.last_px,
+            )
+        exposure = _reserve_what_is_open(exposure, intent, order)
+        if exposure != case.exposure.value:
+            writes.append(case.exposure.update(exposure))
+        writes += await self._end_delivery(case, intent, now)
+        told, messages = _tell(case, intent, order, fills, now)
+        onward = _follow_up(case.intent.value, intent, order, retry, now)
+        writes += [*told, *(outbox_write(message) for message in onward)]
+        writes.append(_audit(intent, order, now))
+        await self._store.commit(writes)
+        return [*messages, *onward]
+
+    def _intent(
+        self,
+        case: Case,
+        order: Order,
+        outcome: Outcome,
+        fills: tuple[Fill, ...],
+        now: datetime,
+    ) -> tuple[OrderIntent, Retry | None]:
+        """An order that is not the intent's latest can only add late fills to it."""
+        intent = case.intent.value
+        quantity = sum((fill.last_qty for fill in fills), ZERO)
+        if order.client_order_id == intent.client_order_id:
+            return intent_after(
+                intent,
+                order,
+                outcome,
+                new_quantity=quantity,
+                max_attempts=self._max_attempts,
+                now=now,
+            )
+        return replace(intent, filled_qty=intent.filled_qty + quantity, updated_at=now), None
+
+    async def _positions(
+        self, case: Case, fills: tuple[Fill, ...], now: datetime
+    ) -> list[tuple[Stored[Position] | None, Position, list[FillRecord]]]:
+        """The position after the fills (one order fills one position), and each fill's record."""
+        if not fills:
+            return []
+        plan = case.intent.value.plan
+        empty = _empty_position(case.intent.value, case.order.value, now)
+        (stored,) = await load_many(self._store, Position, [_position_ref(empty)])
+        position = stored.value if stored else empty
+        records: list[FillRecord] = []
+        for fill in fills:
+            after = apply_fill(position, fill, now=now)
+            records.append(
+                FillRecord(
+                    fill=fill,
+                    book=plan.book,
+                    agent_id=plan.agent_id,
+                    deployment_id=plan.deployment_id,
+                    signal_id=plan.signal_id,
+                    intent_id=plan.intent_id,
+                    position_id=position.position_id,
+                    realized_pnl=after.realized_pnl - position.realized_pnl,
+                    recorded_at=now,
+                )
+            )
+            position = after
+        return [(stored, position, records)]
+
+    async def _end_delivery(self, case: Case, intent: OrderIntent, now: datetime) -> list[Write]:
+        status = DELIVERY_END.get(intent.status)
+        if status is None or case.delivery.value.status is status:
+            return []
+        late = case.delivery.value.status.is_terminal
+        ended = replace(
+            case.delivery.value,
+            status=status,
+            reason_code="FILLED_LATE" if late else intent.reason_code,
+            reason=intent.reason or _reason(intent),
+            venue=case.order.value.venue,
+            updated_at=now,
+        )
+        return await delivery_ends(self._store, case.delivery, ended)
+
+
+_UNPROVEN = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN, IntentStatus.WORKING})
+
+
+def _moves(before: Order, after: Order) -> bool:
+    return after.status in ORDER_MOVES[before.status] and after.status is not before.status
+
+
+def fill_ref(fill: Fill) -> Ref:
+    """The venue's own trade id, so that a fill told twice is one document."""
+    return Ref(FILLS, prefixed_id("fil", fill.venue, fill.trade_id))
+
+
+def _position_ref(position: Position) -> Ref:
+    return Ref(BOOKS[position.book].positions, position.position_id)
+
+
+def _empty_position(intent: OrderIntent, order: Order, now: datetime) -> Position:
+    plan = intent.plan
+    return Position(
+        position_id=prefixed_id("pos", plan.book, plan.deployment_id, order.venue, order.symbol),
+        book=plan.book,
+        agent_id=plan.agent_id,
+        deployment_id=plan.deployment_id,
+        venue=order.venue,
+        symbol=order.symbol,
+        signed_qty=ZERO,
+        open_cost=ZERO,
+        realized_pnl=ZERO,
+        commissions=ZERO,
+        fill_count=0,
+        opened_at=now,
+        updated_at=now,
+    )
+
+
+def _reserve_what_is_open(exposure: Exposure, intent: OrderIntent, order: Order) -> Exposure:
+    """Hold what may still fill; let go of it only when the intent has ended."""
+    held = exposure.reservations.get(intent.plan.intent_id)
+    if held is None:
+        return exposure
+    if intent.status.is_terminal:
+        return exposure.release(intent.plan.intent_id)
+    if order.client_order_id != intent.client_order_id:
+        return exposure
+    left = max(order.quantity - order.filled_qty, ZERO)
+    return exposure.reserve(intent.plan.intent_id, replace(held, quantity=left))
+
+
+def _follow_up(
+    before: OrderIntent, intent: OrderIntent, order: Order, retry: Retry | None, now: datetime
+) -> list[OutboxMessage]:
+    intent_id = intent.plan.intent_id
+    if retry is not None:
+        return [
+            OutboxMessage(
+                message_id=f"attempt:{intent_id}:{retry.attempt}",
+                topic="order-planned",
+                event=OrderPlanned(plan=intent.plan, attempt=retry.attempt),
+                occurred_at=now,
+            )
+        ]
+    if intent.status is IntentStatus.UNKNOWN and before.status is IntentStatus.SENDING:
+        return [
+            OutboxMessage(
+                message_id=f"unknown:{order.client_order_id}",
+                topic="order-unknown",
+                event=OrderUnknown(intent_id=intent_id),
+                occurred_at=now,
+            )
+        ]
+    return []
+
+
+def _tell(
+    case: Case, intent: OrderIntent, order: Order, fills: tuple[Fill, ...], now: datetime
+) -> tuple[list[Write], list[OutboxMessage]]:
+    notification = tell(case.intent.value, intent, order, fills, now=now)
+    if notification is None:
+        return [], []
+    writes, message = notification_writes(notification)
+    return writes, [message]
+
+
+def _audit(intent: OrderIntent, order: Order, now: datetime) -> Write:
+    return audit_write(
+        "order-outcome",
+        order.client_order_id,
+        at=now,
+        step=f"{order.status}:{intent.status}:{plain(order.filled_qty)}",
+        facts={
+            "intent_id": intent.plan.intent_id,
+            "order_status": str(order.status),
+            "intent_status": str(intent.status),
+            "filled_qty": plain(order.filled_qty),
+            "code": intent.reason_code,
+            "reason": intent.reason,
+        },
+    )
+
+
+def _reason(intent: OrderIntent) -> str:
+    if intent.status is IntentStatus.FILLED:
+        return f"Filled {plain(intent.filled_qty)} {intent.plan.symbol}"
+    if intent.status is IntentStatus.PARTIAL:
+        return f"Filled {plain(intent.filled_qty)} {intent.plan.symbol}, the rest did not fill"
+    return intent.reason_code.replace("_", " ").capitalize()

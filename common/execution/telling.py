@@ -1,0 +1,76 @@
+"""What a person is told of an order's outcome."""
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from common.domain.identifiers import prefixed_id
+from common.domain.money import ZERO, plain
+from common.domain.notification import Notification, NotificationKind
+from common.domain.order import Fill, IntentStatus, Order, OrderIntent, OrderStatus
+
+_RISKS = {
+    IntentStatus.REJECTED: "rejected",
+    IntentStatus.EXPIRED: "never reached the venue",
+    IntentStatus.UNRESOLVED: "UNRESOLVED: check the venue by hand",
+}
+
+
+def tell(
+    before: OrderIntent,
+    after: OrderIntent,
+    order: Order,
+    fills: tuple[Fill, ...],
+    *,
+    now: datetime,
+) -> Notification | None:
+    """A trade for new fills, a risk for an end without them; None for what needs nobody."""
+    if fills:
+        text = _trade(before, order, fills)
+        kind = NotificationKind.TRADE
+        if order.filled_qty > order.quantity:
+            kind = NotificationKind.RISK
+            text = f"OVERFILL: more filled than was ordered. {text}"
+        elif before.status.is_terminal or before.status is IntentStatus.UNRESOLVED:
+            kind = NotificationKind.RISK
+            text = f"LATE FILL: the order was held for ended. {text}"
+        cause = fills[0].trade_id
+    elif after.status in _RISKS and after.status is not before.status:
+        kind = NotificationKind.RISK
+        text = (
+            f"{order.side} {plain(order.quantity)} {order.symbol} on {order.venue.label}"
+            f" {_RISKS[after.status]}: {after.reason or after.reason_code}"
+        )
+        cause = after.status
+    else:
+        return None
+    return Notification(
+        notification_id=prefixed_id("ntf", order.client_order_id, kind, cause),
+        kind=kind,
+        text=text,
+        subject_id=after.plan.intent_id,
+        created_at=now,
+    )
+
+
+def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
+    quantity = sum((fill.last_qty for fill in fills), ZERO)
+    spent = sum((fill.last_qty * fill.last_px for fill in fills), ZERO)
+    fee = sum((fill.commission for fill in fills), ZERO)
+    part = "" if order.status is OrderStatus.FILLED else f" of {plain(order.quantity)}"
+    return (
+        f"{order.side} {plain(quantity)}{part} {order.symbol} on {order.venue.label}"
+        f" at {_price(spent / quantity)}, {_cents(spent)} USD, fee {_cents(fee)}"
+        f" ({intent.plan.agent_id})"
+    )
+
+
+def _price(value: Decimal) -> str:
+    """Five significant figures at least, as traders read prices; whole cents above 1,000."""
+    if value >= 1000:
+        return f"{value:,.2f}"
+    digits = max(2, 4 - value.adjusted())
+    return plain(value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN))
+
+
+def _cents(value: Decimal) -> str:
+    return f"{value.quantize(Decimal('0.01'), rounding=ROUND_HALF_EVEN):,}"

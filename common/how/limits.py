@@ -1,0 +1,59 @@
+"""Hard limits that no policy can raise. Each check returns a denial, or None."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from common.config import LimitSettings
+from common.domain.exposure import Exposure, Reservation
+from common.domain.market import INTERVAL_MS, MarketSnapshot
+from common.domain.money import plain
+from common.how.denial import Denial
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: Denial
+    reason: str
+
+
+def check_price_age(
+    snapshot: MarketSnapshot, *, now: datetime, limits: LimitSettings
+) -> Refusal | None:
+    """A price may be one candle interval old and `snapshot_age_max` more."""
+    allowed = timedelta(milliseconds=INTERVAL_MS[snapshot.interval]) + limits.snapshot_age_max
+    age = now - snapshot.observed_at
+    if age <= allowed:
+        return None
+    return Refusal(
+        Denial.PRICE_STALE,
+        f"the price of {snapshot.symbol} is {int(age.total_seconds())} s old,"
+        f" at most {int(allowed.total_seconds())} s is allowed",
+    )
+
+
+def check_notional(
+    symbol: str, *, quantity: Decimal, price: Decimal, limits: LimitSettings
+) -> Refusal | None:
+    notional = quantity * price
+    if notional <= limits.max_notional_per_order:
+        return None
+    return Refusal(
+        Denial.NOTIONAL_EXCEEDS_MAX_PER_ORDER,
+        f"{symbol}: notional={plain(notional.quantize(Decimal('0.01')))}"
+        f" max={plain(limits.max_notional_per_order)}",
+    )
+
+
+def check_exposure(
+    exposure: Exposure, intent_id: str, reservation: Reservation, limits: LimitSettings
+) -> Refusal | None:
+    """The worst case with this order added. What does not add to the risk always passes."""
+    worst = exposure.reserve(intent_id, reservation).notional()
+    if worst <= limits.max_exposure_per_deployment or worst <= exposure.notional():
+        return None
+    return Refusal(
+        Denial.EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT,
+        f"{reservation.symbol}: exposure={plain(worst.quantize(Decimal('0.01')))}"
+        f" max={plain(limits.max_exposure_per_deployment)}",
+    )

@@ -1,0 +1,109 @@
+"""Breakers in the store: shared by every instance, changed by compare-and-set alone."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from common.books import BREAKERS
+from common.config import BreakerSettings
+from common.documents import Stored, load, load_many, put
+from common.domain.identifiers import prefixed_id
+from common.domain.instrument import Venue
+from common.domain.notification import Notification, NotificationKind
+from common.errors import ConflictError, TransientError
+from common.notifications import notification_writes
+from common.ports import Clock, DocumentStore, Ref, Write
+from common.where.breaker import (
+    Breaker,
+    BreakerStatus,
+    Ticket,
+    admit,
+    closed,
+    fail,
+    release,
+    succeed,
+)
+
+TRIES = 8
+
+
+class Breakers:
+    def __init__(self, store: DocumentStore, clock: Clock, settings: BreakerSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+
+    async def read(self, venues: Sequence[Venue]) -> dict[Venue, Breaker]:
+        """The breakers in force; a venue that never failed has none stored and is CLOSED."""
+        refs = [Ref(BREAKERS, venue) for venue in venues]
+        found = await load_many(self._store, Breaker, refs)
+        now = self._clock.now()
+        return {
+            venue: stored.value if stored else closed(venue, now=now)
+            for venue, stored in zip(venues, found, strict=True)
+        }
+
+    async def admit(self, venue: Venue, request_id: str) -> Ticket | None:
+        """Leave for one call, or None. A half-open place is taken by exactly one caller."""
+        for _ in range(TRIES):
+            stored, breaker = await self._load(venue)
+            now = self._clock.now()
+            after, ticket = admit(breaker, request_id, now=now, settings=self._settings)
+            if after == breaker or await self._swap(stored, after):
+                return ticket
+        return None
+
+    async def succeeded(self, ticket: Ticket) -> None:
+        await self._change(
+            ticket, lambda breaker, now: succeed(breaker, ticket, now=now, settings=self._settings)
+        )
+
+    async def failed(self, ticket: Ticket, reason: str) -> None:
+        await self._change(
+            ticket,
+            lambda breaker, now: fail(
+                breaker, ticket, now=now, settings=self._settings, reason=reason
+            ),
+        )
+
+    async def release(self, ticket: Ticket) -> None:
+        await self._change(ticket, lambda breaker, now: release(breaker, ticket, now=now))
+
+    async def _change(self, ticket: Ticket, move: Callable[[Breaker, datetime], Breaker]) -> None:
+        for _ in range(TRIES):
+            stored, breaker = await self._load(Venue(ticket.venue))
+            after = move(breaker, self._clock.now())
+            if after == breaker or await self._swap(stored, after):
+                return
+        raise TransientError(f"the breaker of {ticket.venue} is contended")
+
+    async def _load(self, venue: Venue) -> tuple[Stored[Breaker] | None, Breaker]:
+        stored = await load(self._store, Breaker, Ref(BREAKERS, venue))
+        return stored, stored.value if stored else closed(venue, now=self._clock.now())
+
+    async def _swap(self, stored: Stored[Breaker] | None, after: Breaker) -> bool:
+        writes: list[Write] = [put(stored, Ref(BREAKERS, after.venue), after)]
+        before = stored.value.status if stored else BreakerStatus.CLOSED
+        if after.status is not before and after.status is not BreakerStatus.HALF_OPEN:
+            writes.extend(self._alert(after))
+        try:
+            await self._store.commit(writes)
+        except ConflictError:
+            return False
+        return True
+
+    def _alert(self, breaker: Breaker) -> list[Write]:
+        label = Venue(breaker.venue).label
+        text = f"{label}: circuit breaker closed, trading there again"
+        if breaker.status is BreakerStatus.OPEN:
+            text = f"{label}: circuit breaker OPEN ({breaker.reason}); other venues take its trades"
+        notification = Notification(
+            notification_id=prefixed_id(
+                "ntf", "breaker", breaker.venue, breaker.generation, breaker.status
+            ),
+            kind=NotificationKind.RISK,
+            text=text,
+            subject_id=breaker.venue,
+            created_at=breaker.updated_at,
+        )
+        writes, _ = notification_writes(notification)
+        return writes
