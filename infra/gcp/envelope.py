@@ -164,6 +164,8 @@ def _data(text: object) -> bytes:
 def _json_object(text: bytes, where: str) -> JsonObject:
     try:
         value = json.loads(text.decode(), parse_constant=_refuse_constant)
+        if b"\\ud" in text or b"\\uD" in text:  # half a surrogate pair is text that no store takes
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _bad("not JSON", where) from None
     if not isinstance(value, dict):

@@ -49,6 +49,7 @@ def a_plan(**changes: Any) -> OrderPlan:
                 venue=Venue.HYPERLIQUID,
                 instrument_id="ETH-USD-PERP.HYPERLIQUID",
                 quantity=Decimal("0.3333"),
+                price=Decimal(3015),
             ),
         ),
         reference_price=Decimal(3000),

@@ -117,7 +117,9 @@ def a_delivery(delivery_id: str = DELIVERY_ID, **changes: Any) -> Delivery:
         reason="",
         venue=None,
         intent_id=None,
+        plan_hash=None,
         created_at=NOON,
         updated_at=NOON,
+        expires_at=NOON + timedelta(minutes=5),
     )
     return replace(delivery, **changes)
