@@ -24,6 +24,8 @@ MAX_DEPTH = 20
 MAX_IN = 30
 EXPIRY_FIELD = "expire_at"
 """Firestore's time-to-live field; the stores keep it, documents may not."""
+NONCE_FIELD = "write_nonce"
+"""Firestore's adapter changes it with every update, so that every update changes the document."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _COLLECTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -196,7 +198,7 @@ def _text(value: object) -> str:
 
 
 def _reserved(name: str) -> bool:
-    return name.startswith("__") or name == EXPIRY_FIELD
+    return name.startswith("__") or name in {EXPIRY_FIELD, NONCE_FIELD}
 
 
 def _invalid(ref: Ref, problem: str, path: str = "") -> InvalidInputError:
@@ -235,6 +237,8 @@ def check_query(query: Query) -> None:
         raise _bad_query(query, f"limit {query.limit!r} is not a positive integer")
     if query.order_by is not None:
         path_segments(query.order_by, query.collection)
+    elif query.descending:
+        raise _bad_query(query, "Firestore has no descending order by id alone; name a field")
     for where in query.where:
         path_segments(where.path, query.collection)
         _check_where(query, where)
@@ -253,6 +257,10 @@ def _check_where(query: Query, where: Where) -> None:
         raise _bad_query(query, f"no operator {where.op!r}")
     elif type(where.value) not in _SCALARS:
         raise _bad_query(query, f"{where.path} {where.op}: only text, int and bool")
+    elif where.op != "==" and where.path != query.order_by:
+        raise _bad_query(
+            query, f"{where.path} {where.op}: Firestore orders by it; so must order_by"
+        )
 
 
 def _bad_query(query: Query, problem: str) -> InvalidInputError:

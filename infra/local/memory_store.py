@@ -215,7 +215,7 @@ def _conflict(ref: Ref, problem: str) -> ConflictError:
 def _rank(value: object) -> tuple[int, object]:
     """Firestore's order over types: null, bool, int, text. Lists and objects sort last, by text."""
     if value is None:
-        return 0, 0
+        return 0, None
     if isinstance(value, bool):
         return 1, value
     if isinstance(value, int):
