@@ -11,7 +11,8 @@ from common.domain.instrument import Instrument, InstrumentTable, Venue
 TAKER_FEE = Decimal("0.0006")  # positions that unbalance the pool
 MAKER_FEE = Decimal("0.0004")  # positions that balance it
 MIN_NOTIONAL = Decimal(2)
-INCREMENT = Decimal("0.000000000001")  # sizes and prices are 30-decimal integers on the chain
+FIGURES = 8  # the chain keeps 30 decimals; with 8 figures every product of ours stays exact
+DECIMALS = 12
 
 _TOKENS = """
 BTC ETH SOL XRP BNB DOGE AVAX LINK LTC ADA DOT ATOM NEAR UNI AAVE ARB OP SUI APT SEI TIA INJ
@@ -28,9 +29,9 @@ def perpetual(symbol: str, venue_symbol: str) -> Instrument:
         symbol=symbol,
         venue_symbol=venue_symbol,
         quote_currency="USD",
-        price_increment=INCREMENT,
-        price_significant_figures=None,
-        price_decimals_max=12,
+        price_increment=None,
+        price_significant_figures=FIGURES,
+        price_decimals_max=DECIMALS,
         size_increment=Decimal("0.000001"),
         min_quantity=Decimal("0.000001"),
         min_notional=MIN_NOTIONAL,

@@ -34,8 +34,8 @@ def _token(symbol: str) -> Instrument:
         symbol=symbol,
         venue_symbol=f"{_WRAPPED.get(symbol, symbol)}/USDC",
         quote_currency="USDC",
-        price_increment=Decimal("0.000000000001"),
-        price_significant_figures=None,
+        price_increment=None,
+        price_significant_figures=8,  # a pool's price has no tick; so every product stays exact
         price_decimals_max=12,
         size_increment=Decimal("0.00000001"),
         min_quantity=Decimal("0.00000001"),
