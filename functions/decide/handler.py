@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.audit import audit_write
 from common.books import DECISIONS, INDICATOR_STATES, V3
 from common.config import VERSION, Settings
 from common.domain.decision import Decision, DecisionInputs
 from common.domain.events import MarketUpdated, OutboxMessage, SignalCreated
 from common.domain.market import INTERVAL_MS, MarketSnapshot
 from common.domain.moment import UtcDatetime, from_iso, iso
+from common.domain.money import plain
 from common.domain.signal import (
     PositionSide,
     RiskModel,
@@ -29,7 +31,7 @@ from common.wire import to_document
 TOPIC = "signal-created"
 ATTEMPTS = 5
 WRITES_PER_COMMIT = 400
-WRITES_PER_SYMBOL = 4  # decision, indicator state, signal, outbox
+WRITES_PER_SYMBOL = 5  # decision, indicator state, signal, its audit row, outbox
 SIGNAL_REASONS_MAX = 5
 
 
@@ -47,7 +49,7 @@ async def decide(
 ) -> list[OutboxMessage]:
     """Record a decision for every snapshot of the tick; return the signals' messages.
 
-    All symbols of a tick are written in one commit (in several when there are over 100). A decision
+    All symbols of a tick are written in one commit (in several when there are over 80). A decision
     that is already there is left alone and its message returned again, so a redelivery changes
     nothing. An event that comes late is recorded as HOLD from the candles it carries: acting on a
     price that a newer event has replaced is wrong, and so is moving the indicators back.
@@ -113,6 +115,7 @@ async def _judge(
             message = _message(decision.signal_id, decision.decided_at)
             record = _record(decision, decision.signal_id, settings)
             writes.append(Create(Ref(V3.signals, decision.signal_id), to_document(record)))
+            writes.append(_audit_write(decision, decision.signal_id))
             writes.append(outbox_write(message))
         judgements.append(_Judgement(snapshot, tuple(writes), message))
     return judgements
@@ -170,6 +173,16 @@ def _state_write(
         "updated_at": iso(decision.decided_at),
     }
     return Update(ref, data, remembered.version) if remembered else Create(ref, data)
+
+
+def _audit_write(decision: Decision, signal: str) -> Create:
+    facts = {
+        "decision_id": decision.decision_id,
+        "symbol": decision.symbol,
+        "action": decision.consensus.action.value,
+        "score": plain(decision.consensus.score),
+    }
+    return audit_write("signal-created", signal, at=decision.decided_at, step=0, facts=facts)
 
 
 def _message(signal: str, decided_at: UtcDatetime) -> OutboxMessage:

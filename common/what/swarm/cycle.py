@@ -66,9 +66,11 @@ def look(state_text: str | None, snapshot: MarketSnapshot) -> Outlook:
     """Advance the remembered indicators by the snapshot's candles that are newer.
 
     Starts afresh from the snapshot's own candles when there is no state, when it is unreadable
-    (another version, damage: it is a cache of candles and can be made again), or when candles
-    between it and the snapshot are missing. A snapshot older than the state is late: it is judged
-    by the candles it carries, and the state stays where it is.
+    (another version, damage: it is a cache of candles and can be made again), when candles between
+    it and the snapshot are missing, or when it is cold and the snapshot goes further back.
+
+    A snapshot older than the state is late: it is judged by the candles it carries, and the state
+    stays where it is.
 
     Raises:
         InvalidInputError: an unknown interval.
@@ -84,7 +86,8 @@ def look(state_text: str | None, snapshot: MarketSnapshot) -> Outlook:
         return Outlook(features=features_of(carried.indicators), state=state, late=True)
     last = state.indicators.last_open_time_ms
     newer = [candle for candle in candles if last is None or candle.open_time_ms > last]
-    if last is not None and newer and newer[0].open_time_ms != last + step:
+    missing = last is not None and bool(newer) and newer[0].open_time_ms != last + step
+    if missing or _can_mend(state, candles):
         state.indicators = IndicatorSet()
         newer = list(candles)
     _advance(state.indicators, newer)
@@ -106,6 +109,11 @@ def _is_late(state: SwarmState, snapshot: MarketSnapshot, candles: Sequence[Cand
         return True
     last = state.indicators.last_open_time_ms
     return last is not None and bool(candles) and candles[-1].open_time_ms < last
+
+
+def _can_mend(state: SwarmState, candles: Sequence[Candle]) -> bool:
+    """After a lost or reordered event the state may be cold while later events have the history."""
+    return not state.indicators.is_warm and len(candles) > state.indicators.count
 
 
 def _unbroken_tail(candles: Sequence[Candle], step: int) -> Sequence[Candle]:
