@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,7 +20,7 @@ def emulators() -> Iterator[Emulators]:
     """
     running = Emulators(project="sapphire-test")
     try:
-        asyncio.run(running.start())
+        _run(running.start())
     except ConfigurationError as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
@@ -27,4 +28,10 @@ def emulators() -> Iterator[Emulators]:
     try:
         yield running
     finally:
-        asyncio.run(running.stop())
+        _run(running.stop())
+
+
+def _run(work: Coroutine[None, None, None]) -> None:
+    """On a loop of its own, in a thread: an asynchronous fixture may ask for the emulators too."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()

@@ -1,0 +1,338 @@
+"""What every bus promises: at least once, acknowledged by 2xx, dead letters, one envelope."""
+
+import asyncio
+import os
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from common.domain.events import OutboxMessage
+from common.errors import ConfigurationError
+from common.ports import Publisher
+from common.wire import JsonObject
+from infra.gcp.envelope import is_push, open_push, read_message
+from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
+from infra.local.bus import Deliver, DeliveryPolicy, EmbeddedBus
+from infra.local.clock import ManualClock, ScaledClock
+from infra.local.emulators import Emulators
+from tests.builders.messages import a_message
+from tests.shared_data import REPOSITORY
+from tests.standins.serving import Fault, JsonStandIn, serving
+
+TOPIC = "signal-created"
+MAX_ATTEMPTS = 5  # the fewest that Pub/Sub allows
+START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+
+
+class Bus(Protocol):
+    @property
+    def publisher(self) -> Publisher: ...
+
+    async def open(self, deliver: Deliver) -> None:
+        """Push every message of TOPIC to `deliver`."""
+
+    async def dead_letters(self) -> list[str]:
+        """The ids of the dead letters, once there is one."""
+
+    async def close(self) -> None: ...
+
+
+class Embedded:
+    def __init__(self, bus: EmbeddedBus) -> None:
+        self.publisher = bus
+        self._bus = bus
+
+    async def open(self, deliver: Deliver) -> None:
+        self._bus.subscribe(TOPIC, "reader", deliver)
+        await self._bus.start()
+
+    async def dead_letters(self) -> list[str]:
+        await self._bus.idle()
+        return [letter.message.message_id for letter in self._bus.dead_letters()]
+
+    async def close(self) -> None:
+        await self._bus.stop()
+
+
+class _Receiver(JsonStandIn):
+    def __init__(self, deliver: Deliver) -> None:
+        super().__init__()
+        self._deliver = deliver
+
+    def answer(self, path: str, body: Any) -> Fault:
+        assert path == f"/{TOPIC}"
+        return Fault(status=_result(self._deliver(body, body.get("deliveryAttempt", 1))))
+
+
+def _result(answer: Any) -> int:
+    """The inbox answers without waiting, so its coroutine ends at the first step."""
+    try:
+        answer.send(None)
+    except StopIteration as end:
+        return int(end.value)
+    raise AssertionError("the inbox waited")
+
+
+class PubSub:
+    def __init__(self, emulators: Emulators, project: str) -> None:
+        self.publisher = PubSubPublisher(project=project)
+        self._emulators = emulators
+        self._project = project
+        self._topology = PubSubTopology(project=project)
+
+    async def open(self, deliver: Deliver) -> None:
+        self._serving = serving(_Receiver(deliver))
+        url = await self._serving.__aenter__()
+        push = PushSubscription(
+            name="reader",
+            topic=TOPIC,
+            endpoint=f"{url}/{TOPIC}",
+            ack_deadline_s=10,
+            max_attempts=MAX_ATTEMPTS,
+            backoff_min_s=0.1,
+            backoff_max_s=0.1,
+        )
+        await self._topology.create([TOPIC], [push])
+
+    async def dead_letters(self) -> list[str]:
+        letters = await self._topology.pull_dead_letters(timeout_s=60)
+        return [letter["id"] for letter in letters]
+
+    async def close(self) -> None:
+        await self._emulators.reset(self._project)
+        await self._serving.__aexit__(None, None, None)
+        await self.publisher.close()
+        await self._topology.close()
+
+
+@pytest.fixture(params=["memory", "durable", pytest.param("pubsub", marks=pytest.mark.emulator)])
+async def bus(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bus]:
+    policy = DeliveryPolicy(max_attempts=MAX_ATTEMPTS, backoff_min_s=0.1, backoff_max_s=0.4)
+    made: Bus
+    if request.param == "memory":
+        made = Embedded(EmbeddedBus(None, clock=ManualClock(START), delivery=policy))
+    elif request.param == "durable":
+        clock = ScaledClock(START, 60)
+        made = Embedded(EmbeddedBus(tmp_path / "bus.sqlite", clock=clock, delivery=policy))
+    else:
+        emulators: Emulators = request.getfixturevalue("emulators")
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+        made = PubSub(emulators, "bus-contract")
+    yield made
+    await made.close()
+
+
+class Inbox:
+    """A push endpoint: answers from `script` by message id, else 204, and notes its answers."""
+
+    def __init__(self, script: dict[str, list[int]] | None = None) -> None:
+        self.script = script or {}
+        self.envelopes: list[JsonObject] = []
+        self.acknowledged: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+
+    async def __call__(self, envelope: JsonObject, _attempt: int) -> int:
+        self.envelopes.append(envelope)
+        name = read_message(open_push(envelope)).message_id
+        answers = self.script.get(name)
+        status = answers.pop(0) if answers else 204
+        self.acknowledged[name] += status // 100 == 2
+        self._changed.set()
+        return status
+
+    def deliveries(self, name: str) -> list[JsonObject]:
+        return [body for body in self.envelopes if open_push(body).attributes["id"] == name]
+
+    async def acknowledges(self, *names: str, times: int = 1) -> None:
+        """Return once each of them was acknowledged so often."""
+        async with asyncio.timeout(60):
+            while not all(self.acknowledged[name] >= times for name in names):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def messages(*names: str) -> list[OutboxMessage]:
+    return [a_message(message_id=name) for name in names]
+
+
+async def test_bus_when_messages_are_published_then_every_one_arrives(bus: Bus) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    names = [f"msg_{number}" for number in range(40)]
+    await bus.publisher.publish(messages(*names[:1]))
+    await bus.publisher.publish(messages(*names[1:]))
+    await inbox.acknowledges(*names)
+    assert set(inbox.acknowledged) == set(names)
+
+
+async def test_bus_when_nothing_is_published_then_publish_returns(bus: Bus) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    await bus.publisher.publish([])
+    await bus.publisher.publish(messages("msg_1"))
+    await inbox.acknowledges("msg_1")
+    assert set(inbox.acknowledged) == {"msg_1"}
+
+
+async def test_bus_when_it_pushes_then_the_envelope_decodes_to_the_message(bus: Bus) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    sent = messages("msg_1")
+    await bus.publisher.publish(sent)
+    await inbox.acknowledges("msg_1")
+    body = inbox.envelopes[0]
+    push = open_push(body)
+    assert is_push(body)
+    assert [read_message(push)] == sent
+    assert push.attributes == {"type": "SignalCreated", "id": "msg_1"}
+    assert push.bus_message_id
+    assert push.subscription.endswith("/subscriptions/reader")
+    assert body["message"]["publishTime"] == body["message"]["publish_time"]
+
+
+async def test_bus_when_the_answer_is_not_2xx_then_the_message_comes_again(bus: Bus) -> None:
+    script = {f"msg_{status}": [status, status] for status in (400, 401, 409, 429, 500, 503)}
+    inbox = Inbox({name: list(statuses) for name, statuses in script.items()})
+    await bus.open(inbox)
+    await bus.publisher.publish(messages(*script))
+    await inbox.acknowledges(*script)
+    for name in script:
+        pushes = [open_push(body) for body in inbox.deliveries(name)]
+        assert len({push.bus_message_id for push in pushes}) == 1
+        attempts = [push.delivery_attempt for push in pushes]
+        assert attempts in ([1, 2, 3], [None, None, None])  # the emulator does not count them
+
+
+async def test_bus_when_a_message_fails_then_the_others_do_not_wait_for_it(bus: Bus) -> None:
+    inbox = Inbox({"msg_1": [500]})
+    await bus.open(inbox)
+    await bus.publisher.publish(messages("msg_1", "msg_2", "msg_3"))
+    await inbox.acknowledges("msg_1", "msg_2", "msg_3")
+
+
+async def test_bus_when_acknowledged_then_a_message_does_not_come_again(bus: Bus) -> None:
+    inbox = Inbox({"last": [500]})
+    await bus.open(inbox)
+    await bus.publisher.publish(messages("msg_1"))
+    await inbox.acknowledges("msg_1")
+    await bus.publisher.publish(messages("last"))  # and its redelivery
+    await inbox.acknowledges("last")
+    assert len(inbox.deliveries("msg_1")) == 1
+
+
+async def test_bus_when_one_id_is_published_twice_then_it_is_two_deliveries(bus: Bus) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    await bus.publisher.publish(messages("msg_1"))
+    await bus.publisher.publish(messages("msg_1"))
+    await inbox.acknowledges("msg_1", times=2)
+    ids = {open_push(body).bus_message_id for body in inbox.deliveries("msg_1")}
+    assert len(ids) == 2
+
+
+async def test_bus_when_attempts_are_used_up_then_there_is_a_dead_letter(bus: Bus) -> None:
+    inbox = Inbox({"msg_1": [500] * 50})
+    await bus.open(inbox)
+    await bus.publisher.publish(messages("msg_1", "msg_2"))
+    assert await bus.dead_letters() == ["msg_1"]
+    await inbox.acknowledges("msg_2")
+    assert len(inbox.deliveries("msg_1")) == MAX_ATTEMPTS
+    assert inbox.acknowledged["msg_1"] == 0
+
+
+@pytest.mark.emulator
+async def test_pubsub_when_the_topic_is_missing_then_a_person_is_told(
+    emulators: Emulators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+    publisher = PubSubPublisher(project="bus-without-topics")
+    with pytest.raises(ConfigurationError, match="cannot publish msg_1 to signal-created"):
+        await publisher.publish(messages("msg_1"))
+    await publisher.close()
+
+
+@pytest.mark.emulator
+async def test_pubsub_when_the_topology_is_created_again_then_endpoints_follow(
+    emulators: Emulators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+    topology = PubSubTopology(project="bus-topology")
+    inbox = Inbox()
+    gone = PushSubscription(name="reader", topic=TOPIC, endpoint="http://127.0.0.1:9/nowhere")
+    await topology.create([TOPIC], [gone])
+    async with serving(_Receiver(inbox)) as url:
+        here = PushSubscription(name="reader", topic=TOPIC, endpoint=f"{url}/{TOPIC}")
+        await topology.create([TOPIC], [here])
+        publisher = PubSubPublisher(project="bus-topology")
+        await publisher.publish(messages("msg_1"))
+        await inbox.acknowledges("msg_1")
+        await emulators.reset("bus-topology")
+    await publisher.close()
+    await topology.close()
+
+
+_PUBLISH_FOREVER = """
+    import asyncio, sys
+    from pathlib import Path
+    from infra.local.bus import EmbeddedBus
+    from infra.local.clock import SystemClock
+    from tests.builders.messages import a_message
+
+    async def main():
+        bus = EmbeddedBus(Path(sys.argv[1]), clock=SystemClock())
+        async def deliver(envelope, attempt):
+            await asyncio.Event().wait()  # in flight when the process dies
+        bus.subscribe("signal-created", "reader", deliver)
+        await bus.start()
+        number = 0
+        while True:
+            await bus.publish([a_message(message_id=f"msg_{number}")])
+            print(number, flush=True)
+            number += 1
+
+    asyncio.run(main())
+"""
+
+
+async def test_durable_bus_when_killed_then_nothing_that_publish_returned_for_is_lost(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bus.sqlite"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", textwrap.dedent(_PUBLISH_FOREVER), str(path)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    assert process.stdout is not None
+    last = -1
+    while last < 200:
+        last = int(await process.stdout.readline())
+    process.kill()
+    told = (await process.stdout.read()).split(b"\n")[:-1]  # what came through before the kill
+    last = int(told[-1]) if told else last
+    await process.wait()
+
+    inbox = Inbox()
+    bus = EmbeddedBus(path, clock=ManualClock(START))
+    bus.subscribe(TOPIC, "reader", inbox)
+    await bus.start()
+    await bus.idle()
+    await bus.stop()
+    names = [f"msg_{number}" for number in range(last + 1)]
+    assert set(names) <= set(inbox.acknowledged)
+    again = EmbeddedBus(path, clock=ManualClock(START))
+    nothing = Inbox()
+    again.subscribe(TOPIC, "reader", nothing)
+    await again.start()
+    await again.idle()
+    await again.stop()
+    assert nothing.envelopes == []
