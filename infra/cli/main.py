@@ -1,0 +1,60 @@
+"""`sapphire`: parses the command line, then imports only the command that was asked for."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "run": "start everything on this machine, or replay recorded candles through it",
+    "backtest": "replay recorded candles in memory, at full speed, and report the result",
+    "status": "ask the running server how it is: health, breakers, positions, signals",
+    "replay": "make a stored decision again and say whether it is identical",
+    "emulators": "start the official Firestore and Pub/Sub emulators until Ctrl-C",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 done, 1 what was checked does not hold, 2 wrong input or environment."""
+    arguments = _parser().parse_args(argv)
+    from common.errors import SapphireError
+
+    try:
+        code = import_module(f"infra.cli.commands.{arguments.command}").run(arguments)
+    except SapphireError as error:
+        print(f"sapphire: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return int(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sapphire",
+        description="Sapphire: a multi-venue, AI-agent trading system. Paper trading only.",
+        epilog="sapphire COMMAND --help explains a command.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        import_module(f"infra.cli.commands.{name}").add_arguments(command)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Reads the version only when asked: the settings module costs more than all of --help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from common.config import VERSION
+
+        parser.exit(message=f"sapphire {VERSION}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

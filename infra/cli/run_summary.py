@@ -1,0 +1,49 @@
+"""The summary that ends a run."""
+
+from collections.abc import Mapping
+
+from infra.cli.text import gain, money, price, quantity
+from infra.local.stack_checks import BooksCheck
+from infra.local.stack_figures import PositionFigures, RunFigures
+
+
+def summary_lines(
+    figures: RunFigures, check: BooksCheck, *, ticks: int, elapsed_s: float
+) -> list[str]:
+    rate = ticks / elapsed_s if elapsed_s > 0 else 0.0
+    lines = [
+        f"ticks            {ticks} in {elapsed_s:.1f} s ({rate:.1f} ticks/s)",
+        f"decisions        {figures.decisions}  {_counts(figures.verdicts)}",
+        f"signals          {figures.signal_count}",
+    ]
+    for status, reasons in figures.signals.items():
+        lines.append(f"  {status:<14} {sum(reasons.values())}  {_counts(reasons)}")
+    lines += [
+        f"routing records  {figures.routing_records}",
+        f"orders           {sum(figures.orders.values())}  {_counts(figures.orders)}",
+        f"fills            {figures.fills}  (traded {money(figures.traded_notional)})",
+        f"positions        {len(figures.positions)}",
+        *(_position_line(position) for position in figures.positions),
+        f"realised P&L     {gain(figures.realized_pnl)}",
+        f"unrealised P&L   {gain(figures.unrealized_pnl)}",
+        f"fees             {money(figures.commissions)}",
+        check.line(),
+        f"decisions sha256 {figures.decisions_digest}",
+    ]
+    return lines
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _position_line(position: PositionFigures) -> str:
+    name = f"{position.symbol} {position.venue.title() if position.venue != 'GMX' else 'GMX'}"
+    if position.signed_qty == 0:
+        return f"  {name:<18} flat, realised {gain(position.realized_pnl)}"
+    side = "LONG" if position.signed_qty > 0 else "SHORT"
+    mark = price(position.mark) if position.mark is not None else "?"
+    return (
+        f"  {name:<18} {side:<5} {quantity(abs(position.signed_qty))} at "
+        f"{price(position.avg_px_open)}, mark {mark}, {gain(position.unrealized_pnl)}"
+    )

@@ -1,0 +1,115 @@
+"""Shows a run: a page in place on a terminal, one line for each event elsewhere."""
+
+import asyncio
+import os
+import sys
+import time
+from typing import Protocol
+
+from infra.cli.session_drive import Drive
+from infra.cli.text import money
+from infra.local.stack import LocalStack
+from infra.local.stack_options import StackOptions
+
+_REFRESH_S = 0.5
+_PROGRESS_EVERY_S = 5.0
+
+
+class Screen(Protocol):
+    def begin(self, token: str) -> None: ...
+
+    async def show(self, drive: Drive) -> None:
+        """Until cancelled."""
+
+    def end(self) -> None: ...
+
+
+def make_screen(stack: LocalStack, options: StackOptions) -> Screen:
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        return _Page(stack, options)
+    return _Lines(stack, options)
+
+
+class _Lines:
+    def __init__(self, stack: LocalStack, options: StackOptions) -> None:
+        from infra.cli.plain_view import PlainView
+
+        self._stack = stack
+        self._options = options
+        self._view = PlainView(stack.runtime, _write, ticks_shown=options.recording is None)
+        stack.events.listener = self._view.on_event
+
+    def begin(self, token: str) -> None:
+        for line in opening_lines(self._stack, self._options, token):
+            _write(line)
+
+    async def show(self, drive: Drive) -> None:
+        told = time.monotonic()
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            await self._view.refresh()
+            if self._options.recording and time.monotonic() - told >= _PROGRESS_EVERY_S:
+                told = time.monotonic()
+                _write(f"          progress  {drive.progress()}")
+
+    def end(self) -> None:
+        self._stack.events.listener = None
+
+
+class _Page:
+    def __init__(self, stack: LocalStack, options: StackOptions) -> None:
+        from rich.live import Live
+
+        from infra.cli.live_state import LiveReader
+        from infra.cli.live_view import Heading, terminal
+
+        self._stack = stack
+        self._options = options
+        self._reader = LiveReader(stack.runtime, stack.events)
+        self._heading = Heading(
+            badge=_badge(options),
+            feed=stack.runtime.make_feed().label,
+            url=stack.url,
+            capital=money(options.settings.default_capital),
+        )
+        self._console = terminal()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+
+    def begin(self, token: str) -> None:
+        for line in opening_lines(self._stack, self._options, token):
+            self._console.print(line, soft_wrap=True)
+        self._live.start()
+
+    async def show(self, drive: Drive) -> None:
+        from infra.cli.live_view import render
+
+        while True:
+            state = await self._reader.read() if self._stack.events.market else None
+            self._live.update(render(state, self._heading, drive.progress()), refresh=True)
+            await asyncio.sleep(_REFRESH_S)
+
+    def end(self) -> None:
+        self._live.stop()
+
+
+def opening_lines(stack: LocalStack, options: StackOptions, token: str) -> list[str]:
+    feed = stack.runtime.make_feed()
+    banner = f"{_badge(options)}: {feed.label}. Paper trading, no real orders."
+    return [
+        f"Sapphire  {banner}",
+        f"  API     {stack.url}  (documentation at {stack.url}/docs)",
+        f"  token   {token}",
+        f"  try     curl -H 'Authorization: Bearer {token}' {stack.url}/api/portfolio/positions",
+        f"  state   {options.data_dir}",
+        "",
+    ]
+
+
+def _badge(options: StackOptions) -> str:
+    if options.recording is not None:
+        return "REPLAY"
+    return "LIVE PRICES" if options.settings.feed == "live" else "SIMULATED MARKET"
+
+
+def _write(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,107 @@
+"""What moves a run forward: a replay's ticks, or the scheduler; and how each ends."""
+
+import asyncio
+import time
+from typing import Protocol
+
+from infra.cli.run_summary import summary_lines
+from infra.local.replay import ReplayDriver
+from infra.local.stack import LocalStack
+from infra.local.stack_checks import check_books
+from infra.local.stack_figures import collect_figures
+from infra.local.stack_options import Recording, StackOptions
+
+
+class Drive(Protocol):
+    async def prepare(self) -> None:
+        """Before the stack delivers: stand the clock where it belongs."""
+
+    async def run(self, stop: asyncio.Event) -> tuple[int, list[str]]:
+        """Until the end or `stop`; the exit code and the lines to print last."""
+
+    def progress(self) -> str:
+        """Where it stands, in a few words."""
+
+
+class ReplayDrive:
+    def __init__(self, stack: LocalStack, driver: ReplayDriver) -> None:
+        self._stack = stack
+        self._driver = driver
+
+    async def prepare(self) -> None:
+        await self._driver.prepare()
+
+    async def run(self, stop: asyncio.Event) -> tuple[int, list[str]]:
+        result = await self._driver.run(stop)
+        if not result.complete:
+            return 0, [f"replay stopped after tick {result.next_tick} of {result.total}"]
+        return await _summary(self._stack, ticks=result.ticks, elapsed_s=result.elapsed_s)
+
+    def progress(self) -> str:
+        driver = self._driver
+        rate = ""
+        if driver.started_at is not None and driver.next_tick > driver.first_tick:
+            done = driver.next_tick - driver.first_tick
+            rate = f", {done / (time.perf_counter() - driver.started_at):.0f} ticks/s"
+        return f"tick {driver.next_tick} of {driver.total}{rate}"
+
+
+class ScheduleDrive:
+    """Runs the scheduled functions at their times until `stop`, or for `ticks` market cycles."""
+
+    def __init__(self, stack: LocalStack, ticks: int | None) -> None:
+        self._stack = stack
+        self._ticks = ticks
+        self._started_at = time.perf_counter()
+
+    async def prepare(self) -> None:
+        """The clock runs by itself."""
+
+    async def run(self, stop: asyncio.Event) -> tuple[int, list[str]]:
+        from infra.local.stack_schedule import run_schedule
+
+        self._started_at = time.perf_counter()
+        await self._stack.recover()
+        await run_schedule(self._stack, stop, self._enough)
+        if not self._enough():
+            return 0, []
+        await self._stack.settle_down()
+        elapsed_s = time.perf_counter() - self._started_at
+        return await _summary(self._stack, ticks=self._cycles, elapsed_s=elapsed_s)
+
+    def progress(self) -> str:
+        if self._ticks is None:
+            return f"{self._cycles} cycles"
+        return f"cycle {self._cycles} of {self._ticks}"
+
+    @property
+    def _cycles(self) -> int:
+        return self._stack.events.market_updates
+
+    def _enough(self) -> bool:
+        return self._ticks is not None and self._cycles >= self._ticks
+
+
+def replay_drive(stack: LocalStack, options: StackOptions, recording: Recording) -> Drive:
+    driver = ReplayDriver(
+        pipeline=stack,
+        store=stack.runtime.store,
+        feed=recording.feed,
+        clock=recording.clock,
+        interval=options.settings.swarm.interval,
+        run_key=options.run_key,
+        speed=options.speed,
+        ticks=options.ticks,
+    )
+    return ReplayDrive(stack, driver)
+
+
+def schedule_drive(stack: LocalStack, options: StackOptions) -> Drive:
+    return ScheduleDrive(stack, options.ticks)
+
+
+async def _summary(stack: LocalStack, *, ticks: int, elapsed_s: float) -> tuple[int, list[str]]:
+    figures = await collect_figures(stack.runtime.store)
+    check = await check_books(stack.runtime.store, stack.runtime.make_venues())
+    lines = summary_lines(figures, check, ticks=ticks, elapsed_s=elapsed_s)
+    return (0 if check.ok else 1), ["", *lines]

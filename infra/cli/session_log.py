@@ -1,0 +1,22 @@
+"""Where a local run logs: a file in its data directory, so that the terminal stays readable."""
+
+import logging
+from pathlib import Path
+
+from infra.gcp.logging import JsonFormatter
+
+
+def log_to(path: Path, *, quiet: bool) -> None:
+    """JSON lines, redacted. `quiet` keeps warnings and worse: a replay handles thousands."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    for former in list(root.handlers):
+        if isinstance(former.formatter, JsonFormatter):
+            root.removeHandler(former)
+            former.close()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING if quiet else logging.INFO)
+    for chatty in ("httpx", "httpcore", "asyncio", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

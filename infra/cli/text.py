@@ -1,0 +1,47 @@
+"""Numbers and moments as people read them."""
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from common.domain.money import plain
+
+_CENT = Decimal("0.01")
+_SIGNIFICANT = 6
+
+
+def money(value: Decimal) -> str:
+    """`$1,234.57`, `-$0.12`."""
+    rounded = value.quantize(_CENT, rounding=ROUND_HALF_EVEN)
+    return f"{'-' if rounded < 0 else ''}${abs(rounded):,.2f}"
+
+
+def gain(value: Decimal) -> str:
+    """Money with its sign always shown: `+$12.30`, `-$4.00`, `$0.00`."""
+    text = money(value)
+    return f"+{text}" if not text.startswith("-") and text != "$0.00" else text
+
+
+def price(value: Decimal) -> str:
+    """Two decimals from 100 up, else six significant figures: `107,749.30`, `0.00001234`."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.2f}"
+    step = Decimal(1).scaleb(value.adjusted() - _SIGNIFICANT + 1)
+    return plain(value.quantize(step, rounding=ROUND_HALF_EVEN))
+
+
+def quantity(value: Decimal) -> str:
+    """As exact as it is, with thousands separated: `1,250,000`, `-0.0123`."""
+    text = plain(value)
+    whole, dot, fraction = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.lstrip('-')):,}{dot}{fraction}"
+
+
+def clock_time(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}"
+
+
+def full_time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

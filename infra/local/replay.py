@@ -1,0 +1,162 @@
+"""Drives recorded candles through the pipeline: one tick at a time, each to its very end."""
+
+import asyncio
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from common.books import BOOKS, ORDER_INTENTS, OUTBOX
+from common.documents import load, put
+from common.domain.market import INTERVAL_MS
+from common.domain.order import IntentStatus
+from common.domain.signal import SignalStatus
+from common.ports import DocumentStore, Query, Ref, Where
+from infra.feeds.replay import ReplayFeed
+from infra.local.clock import ManualClock
+
+REPLAY_PROGRESS = "replay_progress"
+_CURRENT = Ref(REPLAY_PROGRESS, "current")
+_SETTLE_STEP = timedelta(seconds=31)  # the relay takes what has waited for more than 30 s
+_OPEN_SIGNALS = tuple(status.value for status in SignalStatus if not status.is_terminal)
+_OPEN_INTENTS = tuple(
+    status.value
+    for status in IntentStatus
+    if not status.is_terminal and status is not IntentStatus.UNRESOLVED
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayProgress:
+    """The document `replay_progress/current`: written once a tick is quiet, never before."""
+
+    run_key: str  # what is replayed: folder, interval, symbols
+    next_tick: int
+    complete: bool
+
+
+async def read_progress(store: DocumentStore) -> ReplayProgress | None:
+    stored = await load(store, ReplayProgress, _CURRENT)
+    return stored.value if stored else None
+
+
+class Pipeline(Protocol):
+    """What the driver needs of a stack."""
+
+    async def run_job(self, job: str, scheduled_at: datetime) -> None:
+        """Raises TransientError when the function did not take it."""
+
+    async def idle(self) -> None:
+        """Return once every published message has been answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayResult:
+    ticks: int  # driven by this process
+    elapsed_s: float
+    next_tick: int
+    total: int
+    complete: bool
+
+
+class ReplayDriver:
+    """Stands the clock on each candle's close, runs the due jobs, and waits for silence."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        store: DocumentStore,
+        feed: ReplayFeed,
+        clock: ManualClock,
+        interval: str,
+        run_key: str,
+        speed: float = math.inf,
+        ticks: int | None = None,
+    ) -> None:
+        """`speed` 1 is real time; `ticks` counts from the recording's first candle."""
+        self._pipeline = pipeline
+        self._store = store
+        self._clock = clock
+        self._moments = list(feed.ticks())[:ticks]
+        self._bar = timedelta(milliseconds=INTERVAL_MS[interval])
+        self._run_key = run_key
+        self._speed = speed
+        self.total = len(self._moments)
+        self.next_tick = 0
+        self.started_at: float | None = None
+        self.first_tick = 0
+
+    async def prepare(self) -> None:
+        """Take up where a former process stopped; stand the clock there."""
+        stored = await load(self._store, ReplayProgress, _CURRENT)
+        if stored is not None:
+            self.next_tick = min(stored.value.next_tick, self.total)
+        self.first_tick = self.next_tick
+        at = self._moments[min(self.next_tick, self.total - 1)]
+        self._clock.advance_to(max(at, self._clock.now()))
+
+    async def run(self, stop: asyncio.Event) -> ReplayResult:
+        """Until the last tick or `stop`, which is obeyed between ticks."""
+        self.started_at = time.perf_counter()
+        while self.next_tick < self.total and not stop.is_set():
+            due = time.perf_counter() + self._bar.total_seconds() / self._speed
+            await self._tick(self._moments[self.next_tick])
+            self.next_tick += 1
+            await self._save(complete=self.next_tick == self.total)
+            await _pause(due, stop)
+        return ReplayResult(
+            ticks=self.next_tick - self.first_tick,
+            elapsed_s=time.perf_counter() - self.started_at,
+            next_tick=self.next_tick,
+            total=self.total,
+            complete=self.next_tick == self.total,
+        )
+
+    async def _tick(self, moment: datetime) -> None:
+        self._clock.advance_to(max(moment, self._clock.now()))
+        for job in ("fetch_market", "settle", "relay"):
+            await self._pipeline.run_job(job, moment)
+            await self._pipeline.idle()
+        await self._settle(moment)
+
+    async def _settle(self, moment: datetime) -> None:
+        """What is unproven needs time to pass: it passes inside the bar, in fixed steps."""
+        while await unfinished(self._store):
+            later = self._clock.now() + _SETTLE_STEP
+            if later >= moment + self._bar:
+                return
+            self._clock.advance_to(later)
+            for job in ("settle", "relay"):
+                await self._pipeline.run_job(job, later)
+                await self._pipeline.idle()
+
+    async def _save(self, *, complete: bool) -> None:
+        stored = await load(self._store, ReplayProgress, _CURRENT)
+        progress = ReplayProgress(
+            run_key=self._run_key, next_tick=self.next_tick, complete=complete
+        )
+        await self._store.commit([put(stored, _CURRENT, progress)])
+
+
+async def unfinished(store: DocumentStore) -> int:
+    """How many messages, signals and order effects have not reached their end."""
+    count = await store.count(Query(OUTBOX))
+    intents = Query(ORDER_INTENTS, where=(Where("status", "in", _OPEN_INTENTS),))
+    count += await store.count(intents)
+    for book in BOOKS.values():
+        for collection in (book.signals, book.deliveries):
+            still_open = Query(collection, where=(Where("status", "in", _OPEN_SIGNALS),))
+            count += await store.count(still_open)
+    return count
+
+
+async def _pause(due: float, stop: asyncio.Event) -> None:
+    remaining = due - time.perf_counter()
+    if remaining > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), remaining)
+    else:
+        await asyncio.sleep(0)  # the HTTP server and the view share this loop
