@@ -15,7 +15,7 @@ _PATTERNS = (
     # Telegram bot tokens, also inside /bot<token>/ of a URL.
     re.compile(r"(?<!\d)\d{6,12}:[\w-]{30,}", re.ASCII),
     # BIP-39 phrases: twelve or more plain words in a row.
-    re.compile(r"\b[a-z]{3,8}(?: [a-z]{3,8}){11,23}\b"),
+    re.compile(r"(?<![a-z])[a-z]{3,8}(?: [a-z]{3,8}){11,23}(?![a-z])"),
 )
 _CREDENTIALS = (
     re.compile(r"(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE | re.ASCII),

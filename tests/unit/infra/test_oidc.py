@@ -97,7 +97,7 @@ async def test_verify_when_the_clocks_differ_by_less_than_a_minute_then_it_passe
     await Door().enter(sign(claims(iat=NOW_S - 3600, exp=NOW_S - 59)))
 
 
-BAD_CLAIMS = {
+BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "expired": {"exp": NOW_S - 61},  # 2
     "from the future": {"iat": NOW_S + 61},
     "other audience": {"aud": "https://other.a.run.app"},  # 2, 76

@@ -1,0 +1,118 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.gcp.logging import LOGGER, configure_logging, log_event, tracing
+
+KEY = "0x" + "c0ffee" * 10 + "beef"
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
+BOT = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw_x"
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----"
+TRACE = "105445aa7843bc8bf206b12000100000"
+
+
+class Log:
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        return self._stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    before = (LOGGER.level, LOGGER.propagate)
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    stream = io.StringIO()
+    configure_logging(stream)
+    yield Log(stream)
+    LOGGER.setLevel(before[0])
+    LOGGER.propagate = before[1]
+
+
+def test_event_when_logged_then_it_is_one_json_line_with_its_fields(log: Log) -> None:
+    log_event(logging.WARNING, "two\nlines", function="decide", delivery_attempt=2, reason="é")
+
+    assert log.text.count("\n") == 1
+    assert log.lines == [
+        {
+            "severity": "WARNING",
+            "message": "two\nlines",
+            "function": "decide",
+            "delivery_attempt": 2,
+            "reason": "é",
+        }
+    ]
+
+
+def test_event_when_a_field_is_not_listed_then_it_is_dropped(log: Log) -> None:
+    log_event(logging.INFO, "hello", agent_key="plain-secret", headers={"authorization": "x"})
+
+    assert log.lines == [{"severity": "INFO", "message": "hello"}]
+
+
+@pytest.mark.parametrize("canary", [KEY, JWT, BOT, PEM])
+def test_event_when_it_carries_a_canary_then_no_part_of_the_line_does(
+    log: Log, canary: str
+) -> None:
+    try:
+        raise RuntimeError(f"signing with {canary}")
+    except RuntimeError as error:
+        log_event(logging.ERROR, f"failed: {canary}", error=error, reason=canary)
+
+    (line,) = log.lines
+    body = canary.removeprefix("0x").splitlines()[len(canary.splitlines()) // 2]
+    assert body not in json.dumps(line)
+    assert "RuntimeError" in line["stack_trace"]
+    assert line["reason"] == "[redacted]"
+
+
+def test_event_when_a_value_is_long_then_it_is_cut(log: Log) -> None:
+    log_event(logging.INFO, "x" * 10_000, reason=["y" * 10_000])
+
+    assert len(log.lines[0]["message"]) == 2048
+    assert len(log.lines[0]["reason"]) == 2048
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
+        {"x-cloud-trace-context": f"{TRACE}/123;o=1"},
+        {"x-cloud-trace-context": TRACE},
+    ],
+)
+def test_trace_when_the_request_has_one_then_lines_inside_carry_it(
+    log: Log, headers: dict[str, str]
+) -> None:
+    with tracing(headers, project="p1"):
+        log_event(logging.INFO, "inside")
+    log_event(logging.INFO, "outside")
+
+    inside, outside = log.lines
+    assert inside["logging.googleapis.com/trace"] == f"projects/p1/traces/{TRACE}"
+    assert "logging.googleapis.com/trace" not in outside
+
+
+@pytest.mark.parametrize("value", ["garbage", TRACE + "\r\nx", "0" * 5000, f"00-{TRACE}"])
+def test_trace_when_the_header_is_garbage_then_it_is_ignored(log: Log, value: str) -> None:  # 24
+    with tracing({"traceparent": value, "x-cloud-trace-context": "!"}, project="p1"):
+        log_event(logging.INFO, "inside")
+
+    assert "logging.googleapis.com/trace" not in log.lines[0]
+
+
+def test_configure_when_called_twice_then_lines_are_not_doubled(log: Log) -> None:
+    configure_logging(io.StringIO())
+    log_event(logging.INFO, "once")
+
+    assert len(log.lines) == 1
