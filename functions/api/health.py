@@ -1,0 +1,97 @@
+"""Whether the chain runs: read from the store, and kept for a moment so that it answers at once."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.books import MARKET_SNAPSHOTS
+from common.config import VERSION, Settings
+from common.domain.instrument import Venue
+from common.domain.market import INTERVAL_MS
+from common.domain.moment import from_iso
+from common.errors import TransientError
+from common.how.trading_state import read_state
+from common.ports import Clock, DocumentStore, Ref
+from common.where.breaker import Breaker, BreakerStatus
+from common.where.breakers import Breakers
+from common.wire import JsonObject
+
+KEPT_S = 2.0
+
+
+@dataclass(slots=True)
+class _Reading:
+    store: DocumentStore
+    taken_at: float
+    components: JsonObject
+
+
+class Health:
+    """One for each process; a reading of the store is good for `KEPT_S` seconds."""
+
+    def __init__(self) -> None:
+        self._started_at = time.monotonic()
+        self._reading: _Reading | None = None
+
+    async def report(self, *, store: DocumentStore, clock: Clock, settings: Settings) -> JsonObject:
+        components = await self._components(store, clock, settings)
+        running = components["store"] == "ok" and components["market_data"] == "fresh"
+        swarm = settings.swarm
+        return {
+            "status": "healthy" if running else "degraded",
+            "version": VERSION,
+            "orchestrator": {
+                "running": running,
+                "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+                "config": {
+                    "mode": settings.mode,
+                    "feed": settings.feed,
+                    "interval": swarm.interval,
+                    "symbols": list(swarm.symbols),
+                    "venues": [venue.value for venue in settings.venues],
+                },
+                "components": components,
+            },
+        }
+
+    async def _components(
+        self, store: DocumentStore, clock: Clock, settings: Settings
+    ) -> JsonObject:
+        now = time.monotonic()
+        last = self._reading
+        if last is None or last.store is not store or now - last.taken_at >= KEPT_S:
+            components = await _read(store, clock, settings)
+            last = self._reading = _Reading(store, now, components)
+        return last.components
+
+
+async def _read(store: DocumentStore, clock: Clock, settings: Settings) -> JsonObject:
+    refs = [Ref(MARKET_SNAPSHOTS, symbol) for symbol in settings.swarm.symbols]
+    try:
+        snapshots = await store.get_many(refs)
+        state = await read_state(store)
+        breakers = await Breakers(store, clock, settings.breaker).read(settings.venues)
+    except TransientError:
+        return {"store": "unreachable", "market_data": "unknown", "trading": "unknown"}
+    observed = [from_iso(item.data["observed_at"]) for item in snapshots if item is not None]
+    return {
+        "store": "ok",
+        "market_data": _freshness(observed, clock.now(), settings),
+        "trading": state.value,
+        "breakers_open": _open(breakers),
+    }
+
+
+def _freshness(observed: list[datetime], now: datetime, settings: Settings) -> str:
+    if not observed:
+        return "none yet"
+    interval = timedelta(milliseconds=INTERVAL_MS[settings.swarm.interval])
+    fresh = now - max(observed) <= interval + settings.limits.snapshot_age_max
+    return "fresh" if fresh else "stale"
+
+
+def _open(breakers: Mapping[Venue, Breaker]) -> list[str]:
+    return [
+        venue.value for venue, breaker in breakers.items() if breaker.status is BreakerStatus.OPEN
+    ]

@@ -1,0 +1,172 @@
+"""The bodies that people send. Numbers may be JSON numbers or text; both become exact Decimals."""
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from infra.web.fields import (
+    Address,
+    Amount,
+    AuthenticationTag,
+    Cash,
+    EncryptedKey,
+    Fraction,
+    Identifier,
+    InitialisationVector,
+    Name,
+    Payload,
+    Percentage,
+    References,
+    Symbol,
+    Text,
+    Texts,
+    VenueOrder,
+)
+
+KEY_FIELDS = ("agent_address", "agent_key_encrypted", "agent_key_iv", "agent_key_tag")
+
+
+class WeightsPayload(Payload):
+    """How much each source counts; together exactly 1."""
+
+    x: Fraction
+    research: Fraction
+
+    @model_validator(mode="after")
+    def _sum_is_one(self) -> Self:
+        if self.x + self.research != Decimal(1):
+            raise ValueError("x and research must sum to 1")
+        return self
+
+
+class CreateAgentV3(Payload):
+    creator_wallet: Address
+    name: Name
+    x_account_ids: References
+    research_institute_ids: References
+    weights: WeightsPayload
+    profit_receiver_address: Address
+
+
+class CreateAgentV2(Payload):
+    """Without `venue`, or with MULTI, orders are routed; a single venue is used alone."""
+
+    creator_wallet: Address
+    name: Name
+    venue: Literal["MULTI", "HYPERLIQUID", "OSTIUM", "GMX", "SPOT"] | None = None
+    x_account_ids: References = Field(default_factory=list)
+    research_institute_ids: References = Field(default_factory=list)
+    weights: WeightsPayload | None = None
+    profit_receiver_address: Address | None = None
+
+
+class _Deploy(Payload):
+    """A venue's key comes as all four of its fields, or not at all."""
+
+    agent_id: Identifier
+    user_wallet: Address
+    capital: Cash | None = None
+    hyperliquid_agent_address: Address | None = None
+    hyperliquid_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
+    hyperliquid_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
+    hyperliquid_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+    ostium_agent_address: Address | None = None
+    ostium_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
+    ostium_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
+    ostium_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _keys_are_whole(self) -> Self:
+        for venue in DEFAULT_PRIORITY:
+            given = [part is not None for part in self._parts(venue)]
+            if any(given) and not all(given):
+                fields = ", ".join(f"{venue.lower()}_{field}" for field in KEY_FIELDS)
+                raise ValueError(f"all four or none of {fields}")
+        return self
+
+    def _parts(self, venue: Venue) -> list[str | None]:
+        return [getattr(self, f"{venue.lower()}_{field}", None) for field in KEY_FIELDS]
+
+    def keys(self) -> dict[Venue, dict[str, str]]:
+        """The venues that came with a key: its envelope by field name, the address among it."""
+        found = {venue: self._parts(venue) for venue in DEFAULT_PRIORITY}
+        return {
+            venue: {name: part for name, part in zip(KEY_FIELDS, parts, strict=True) if part}
+            for venue, parts in found.items()
+            if all(parts)
+        }
+
+
+class DeployV3(_Deploy):
+    """Trades at the venues that come with a key; without any, at Hyperliquid, then Ostium."""
+
+
+class DeployV2(_Deploy):
+    """`enabled_venues` in priority order; ["HYPERLIQUID"], or a single-venue agent's venue."""
+
+    enabled_venues: VenueOrder | None = None
+    gmx_agent_address: Address | None = None
+    gmx_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
+    gmx_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
+    gmx_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+    spot_agent_address: Address | None = None
+    spot_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
+    spot_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
+    spot_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+
+
+class PercentageSize(Payload):
+    type: Literal["percentage"]
+    value: Percentage
+
+
+class AbsoluteSize(Payload):
+    """`fixed`: quote currency. `quantity`: base units."""
+
+    type: Literal["fixed", "quantity"]
+    value: Amount
+
+
+class TrailingStop(Payload):
+    """`stop` in percent of the price: 2.5 is 2.5 %."""
+
+    type: Literal["trailing-stop"]
+    stop: Percentage
+
+
+class GenerateSignal(Payload):
+    agent_id: Identifier
+    token_symbol: Symbol
+    side: Literal["LONG", "SHORT"]
+    size_model: Annotated[PercentageSize | AbsoluteSize, Field(discriminator="type")]
+    risk_model: TrailingStop | None = None
+    confidence: Fraction
+    source_tweets: Texts = Field(default_factory=list)
+    source_research: Texts = Field(default_factory=list)
+
+
+class RoutingConfigV3(Payload):
+    """The order in which an agent's (or one deployment's) venues are asked."""
+
+    agent_id: Identifier | None = None
+    deployment_id: Identifier | None = None
+    venues: VenueOrder
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.agent_id is None) == (self.deployment_id is None):
+            raise ValueError("name either agent_id or deployment_id")
+        return self
+
+
+class ExecuteTrade(Payload):
+    symbol: Symbol
+    side: Literal["BUY", "SELL"]
+    quantity: Amount
+    order_type: Literal["MARKET"]
+
+
+class ChangeTradingState(Payload):
+    reason: Text = "requested by the operator"

@@ -1,0 +1,1 @@
+"""The HTTP machinery: problems, strict JSON, tokens, idempotency. Routes live in functions/api."""

@@ -1,0 +1,171 @@
+"""What every request passes before its route: problems, token, body. Plain ASGI."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common.errors import ConfigurationError, SapphireError, UnauthenticatedError
+from infra import bootstrap
+from infra.bearer import bearer_token, same_token
+from infra.web.body import MAX_BYTES, parse_json
+from infra.web.problems import Problem, problem_of
+
+PUBLIC_PATHS = frozenset({"/", "/docs", "/health"})
+"""Open to everybody: the front page, the static reference page, and health. No state of a user."""
+
+JSON_KEY = "sapphire.json"
+PRINCIPAL_KEY = "sapphire.principal"
+BODY_TIMEOUT_S = 20.0
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
+        b" connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+_log = logging.getLogger("sapphire.api")
+
+
+class ProblemBoundary:
+    """Outermost: turns what was raised into a problem document, and adds the security headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, guarded_send)
+        except SapphireError as error:
+            if started:
+                raise
+            await answer(error, scope, receive, guarded_send)
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise
+            problem = Problem(500, "INTERNAL", "an unexpected error; see the log")
+            await problem.response()(scope, receive, guarded_send)
+
+
+async def answer(error: SapphireError, scope: Scope, receive: Receive, send: Send) -> None:
+    await told(error, method=scope["method"], path=scope["path"]).response()(scope, receive, send)
+
+
+def told(error: SapphireError, *, method: str, path: str) -> Problem:
+    """The problem document of `error`; what our side has to mend is logged."""
+    problem = problem_of(error)
+    if problem.status >= 500:
+        _log.error("%s %s: %s: %s", method, path, type(error).__name__, error)
+    return problem
+
+
+class Authentication:
+    """Lets a request pass that is public or bears the token (settings.api_token)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS:
+            expected = bootstrap.current().settings.api_token
+            if not expected:
+                raise ConfigurationError("SAPPHIRE_API_TOKEN is not set; nobody can sign in")
+            check_bearer(scope["headers"], expected)
+            scope[PRINCIPAL_KEY] = "operator"
+        await self._app(scope, receive, send)
+
+
+def check_bearer(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
+    """Compare in constant time.
+
+    Raises:
+        UnauthenticatedError: no token, more than one, or another.
+    """
+    given = [value for name, value in headers if name.lower() == b"authorization"]
+    token = bearer_token({"authorization": given[0].decode("latin-1")}) if given else ""
+    if len(given) != 1 or not same_token(token, expected):
+        raise UnauthenticatedError("no valid bearer token")
+
+
+class StrictBody:
+    """Reads a body within its bounds and parses it once, strictly, before any route sees it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        _check_length(headers.get(b"content-length", b"0"))
+        raw = await _read(receive)
+        if raw:
+            _check_media(headers)
+            scope[JSON_KEY] = parse_json(raw)
+        replayed = False
+
+        async def replay() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": raw, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+def _check_media(headers: dict[bytes, bytes]) -> None:
+    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    if kind.strip() != "application/json":
+        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "send application/json")
+    if "charset" in parameters and "utf-8" not in parameters:
+        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Problem(415, "UNSUPPORTED_ENCODING", "send the body uncompressed")
+
+
+def _check_length(declared: bytes) -> None:
+    if declared.isdigit() and int(declared[:20]) > MAX_BYTES:
+        raise _too_large()
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body, chunked or not; stops at the first byte too many."""
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "DISCONNECTED", "the body ended early")
+                raw += message.get("body", b"")
+                if len(raw) > MAX_BYTES:
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    return bytes(raw)
+    except TimeoutError:
+        raise Problem(408, "BODY_TIMEOUT", "the body took too long") from None
+
+
+def _too_large() -> Problem:
+    return Problem(413, "BODY_TOO_LARGE", f"a body holds {MAX_BYTES} bytes at most")
