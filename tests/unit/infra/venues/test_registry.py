@@ -1,0 +1,101 @@
+"""Which venues are built, and where Hyperliquid's live table comes from."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from common.config import Settings
+from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from common.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    RateLimitedError,
+    SapphireError,
+    TransientError,
+)
+from infra.local.clock import ManualClock
+from infra.local.memory_store import MemoryStore
+from infra.venues.hyperliquid.meta import load_meta
+from infra.venues.registry import make_venues, paper_profile
+from tests.builders import NOON
+
+META = {"universe": [{"name": "BTC", "szDecimals": 5}]}
+
+
+def test_make_venues_when_on_paper_then_every_venue_of_the_settings() -> None:
+    venues = make_venues(Settings(), MemoryStore(), ManualClock(NOON))
+    assert tuple(venues) == DEFAULT_PRIORITY
+    for name, venue in venues.items():
+        assert venue.venue is venue.capabilities.venue is name
+        assert venue.capabilities.request_timeout < venue.capabilities.order_ttl
+
+
+def test_make_venues_when_one_is_none_then_refused() -> None:
+    settings = Settings(venues=(Venue.MULTI,))
+    with pytest.raises(ConfigurationError, match="MULTI"):
+        make_venues(settings, MemoryStore(), ManualClock(NOON))
+
+
+async def test_load_instruments_when_on_paper_then_what_only_ostium_lists() -> None:
+    venues = make_venues(Settings(), MemoryStore(), ManualClock(NOON))
+    ostium = await venues[Venue.OSTIUM].load_instruments()
+    hyperliquid = await venues[Venue.HYPERLIQUID].load_instruments()
+    for symbol in ("EUR", "GBP", "USDJPY", "XAU", "XAG", "US500", "NVDA", "CL"):
+        assert ostium.find(symbol) is not None
+        assert hyperliquid.find(symbol) is None
+    for symbol in ("BTC", "ETH", "SOL", "DOGE", "PEPE", "WIF", "XRP"):
+        assert hyperliquid.find(symbol) is not None
+
+
+def test_paper_profile_when_the_feed_is_live_then_hyperliquid_alone_is_asked() -> None:
+    live = Settings(feed="live")
+    assert [v for v in DEFAULT_PRIORITY if paper_profile(v, live).load] == [Venue.HYPERLIQUID]
+    assert not [v for v in DEFAULT_PRIORITY if paper_profile(v, Settings()).load]
+
+
+async def test_load_instruments_when_live_and_nobody_listens_then_transient() -> None:
+    settings = Settings(feed="live", venue_urls={Venue.HYPERLIQUID: "http://127.0.0.1:9"})
+    venues = make_venues(settings, MemoryStore(), ManualClock(NOON))
+    with pytest.raises(TransientError, match="ConnectError"):
+        await venues[Venue.HYPERLIQUID].load_instruments()
+
+
+def stand_in(status: int, body: Any) -> httpx.MockTransport:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert (request.method, request.url.path) == ("POST", "/info")
+        assert json.loads(request.content) == {"type": "meta"}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.Response(status, content=content)
+
+    return httpx.MockTransport(answer)
+
+
+async def test_load_meta_when_answered_then_a_live_table() -> None:
+    table = await load_meta("http://127.0.0.1/", NOON, transport=stand_in(200, META))
+    assert (table.pair_count, table.source, table.refreshed_at) == (1, "live", NOON)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (429, META, RateLimitedError),
+        (500, META, TransientError),
+        (408, META, TransientError),
+        (404, META, InvalidInputError),
+        (200, b"<html>", InvalidInputError),
+        (200, {"universe": []}, InvalidInputError),
+        (200, b" " * 4_000_001, InvalidInputError),
+    ],
+)
+async def test_load_meta_when_unusable_then_says_who_acts(
+    status: int, body: Any, error: type[SapphireError]
+) -> None:
+    with pytest.raises(error):
+        await load_meta("http://127.0.0.1", NOON, transport=stand_in(status, body))
+
+
+async def test_load_meta_when_the_address_is_none_then_a_person_acts() -> None:
+    with pytest.raises(ConfigurationError, match="HYPERLIQUID_API_URL"):
+        await load_meta("gopher://127.0.0.1", NOON)
