@@ -4,44 +4,53 @@ Floats are written by `repr`, the shortest text that reads back to the same floa
 was stored and read again goes on exactly as if it had never left memory.
 """
 
-from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InvalidInputError
 
-_SCALARS = (int, float, type(None))
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_SCALARS = frozenset({int, float, type(None)})
+_PLAIN = _SCALARS | {list}
 
 
-def dump(indicator: object) -> list[Any]:
+def dump(indicator: "DataclassInstance") -> list[Any]:
     """Every field in order; indicators inside become lists inside."""
     values: list[Any] = []
-    for field in fields(indicator):  # type: ignore[arg-type]  # any dataclass instance
-        value = getattr(indicator, field.name)
-        if is_dataclass(value):
-            values.append(dump(value))
+    for name in indicator.__dataclass_fields__:
+        value = getattr(indicator, name)
+        kind = type(value)
+        if kind is list:
+            values.append(value.copy())
         else:
-            values.append(list(value) if isinstance(value, list) else value)
+            values.append(value if kind in _SCALARS else dump(value))
     return values
 
 
-def restore(indicator: object, values: object) -> None:
+def restore(indicator: "DataclassInstance", values: object) -> None:
     """Put what `dump` wrote back into a fresh indicator of the same shape.
 
     Raises:
         InvalidInputError: another number of fields, or a value of another kind.
     """
-    where = type(indicator).__name__
-    names = [field.name for field in fields(indicator)]  # type: ignore[arg-type]  # as above
+    names = indicator.__dataclass_fields__
     if not isinstance(values, list) or len(values) != len(names):
-        raise InvalidInputError("not a state of this version", code="INVALID_STATE", where=where)
+        raise _damaged(indicator, "")
     for name, value in zip(names, values, strict=True):
-        current = getattr(indicator, name)
-        if is_dataclass(current):
-            restore(current, value)
+        kind = type(getattr(indicator, name))
+        if kind not in _PLAIN:
+            restore(getattr(indicator, name), value)
             continue
-        if isinstance(current, list) != isinstance(value, list):
-            raise InvalidInputError("wrong kind", code="INVALID_STATE", where=f"{where}.{name}")
-        parts = value if isinstance(value, list) else [value]
-        if not all(type(part) in _SCALARS for part in parts):
-            raise InvalidInputError("not a number", code="INVALID_STATE", where=f"{where}.{name}")
+        if kind is list:
+            fits = type(value) is list and _SCALARS.issuperset(map(type, value))
+        else:
+            fits = type(value) in _SCALARS
+        if not fits:
+            raise _damaged(indicator, name)
         setattr(indicator, name, value)
+
+
+def _damaged(indicator: object, name: str) -> InvalidInputError:
+    where = type(indicator).__name__ + (f".{name}" if name else "")
+    return InvalidInputError("not a state of this version", code="INVALID_STATE", where=where)
