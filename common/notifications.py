@@ -17,6 +17,7 @@ class DeliveryState(StrEnum):
     """The `delivery` field of a document under `notifications`."""
 
     PENDING = "PENDING"  # not sent yet
+    SENDING = "SENDING"  # a call has taken it; `updated_at` says when
     SENT = "SENT"
     NO_CHANNEL = "NO_CHANNEL"  # no messenger is set up; the terminal and the API show it
     FAILED = "FAILED"  # the messenger refused it for good; `reason` says why
@@ -34,16 +35,18 @@ def notification_writes(notification: Notification) -> tuple[list[Write], Outbox
         event=NotificationRaised(notification=notification),
         occurred_at=notification.created_at,
     )
-    document = Create(
-        Ref(NOTIFICATIONS, notification.notification_id),
-        {
-            "notification": to_document(notification),
-            "delivery": DeliveryState.PENDING.value,
-            "reason": "",
-            "updated_at": iso(notification.created_at),
-        },
-    )
-    return [document, outbox_write(message)], message
+    ref = Ref(NOTIFICATIONS, notification.notification_id)
+    return [Create(ref, notification_document(notification)), outbox_write(message)], message
+
+
+def notification_document(notification: Notification) -> JsonObject:
+    """The document under `notifications` before anything was sent."""
+    return {
+        "notification": to_document(notification),
+        "delivery": DeliveryState.PENDING.value,
+        "reason": "",
+        "updated_at": iso(notification.created_at),
+    }
 
 
 def notification_of(data: JsonObject) -> Notification:
