@@ -21,7 +21,8 @@ class Screen(Protocol):
     async def show(self, drive: Drive) -> None:
         """Until cancelled."""
 
-    def end(self) -> None: ...
+    async def end(self, drive: Drive) -> None:
+        """Show where it ended, and let go of the terminal."""
 
 
 def make_screen(stack: LocalStack, options: StackOptions) -> Screen:
@@ -52,7 +53,9 @@ class _Lines:
                 told = time.monotonic()
                 _write(f"          progress  {drive.progress()}")
 
-    def end(self) -> None:
+    async def end(self, drive: Drive) -> None:
+        del drive  # the summary says it
+        await self._view.refresh()
         self._stack.events.listener = None
 
 
@@ -81,14 +84,18 @@ class _Page:
         self._live.start()
 
     async def show(self, drive: Drive) -> None:
-        from infra.cli.live_view import render
-
         while True:
-            state = await self._reader.read() if self._stack.events.market else None
-            self._live.update(render(state, self._heading, drive.progress()), refresh=True)
+            await self._draw(drive)
             await asyncio.sleep(_REFRESH_S)
 
-    def end(self) -> None:
+    async def _draw(self, drive: Drive) -> None:
+        from infra.cli.live_view import render
+
+        state = await self._reader.read() if self._stack.events.market else None
+        self._live.update(render(state, self._heading, drive.progress()), refresh=True)
+
+    async def end(self, drive: Drive) -> None:
+        await self._draw(drive)
         self._live.stop()
 
 

@@ -67,9 +67,9 @@ async def _run(options: StackOptions) -> int:
         return await _shown(stack, drive, options, token, stop)
     finally:
         remove_server_note(options.data_dir)
-        listening.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(stack.stop(), _STOP_WITHIN_S)
+        listening.close()
 
 
 async def _shown(
@@ -84,7 +84,7 @@ async def _shown(
         showing.cancel()
         with suppress(asyncio.CancelledError):
             await showing
-        screen.end()
+        await screen.end(drive)
     code, lines = code_lines
     for line in lines:
         print(line)

@@ -30,6 +30,22 @@ def remove_server_note(data_dir: Path) -> None:
     (data_dir / _SERVER_FILE).unlink(missing_ok=True)
 
 
+def kept_token(data_dir: Path) -> str | None:
+    path = data_dir / _TOKEN_FILE
+    return path.read_text().strip() or None if path.exists() else None
+
+
+def read_server_note(data_dir: Path) -> str | None:
+    """The URL of the server that runs on `data_dir`; None when none does."""
+    path = data_dir / _SERVER_FILE
+    try:
+        note = json.loads(path.read_text())
+        os.kill(note["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # never started, or killed without time to remove its note
+    return str(note["url"])
+
+
 def _write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
