@@ -8,7 +8,14 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from common.books import MARKET_SNAPSHOTS, OUTBOX, PROCESSED_TICKS, VENUE_MARKETS, WATCHED_SYMBOLS
+from common.books import (
+    INDICATOR_STATES,
+    MARKET_SNAPSHOTS,
+    OUTBOX,
+    PROCESSED_TICKS,
+    VENUE_MARKETS,
+    WATCHED_SYMBOLS,
+)
 from common.config import Settings
 from common.domain.events import MarketUpdated, OutboxMessage, Tick
 from common.domain.instrument import InstrumentTable
@@ -79,7 +86,8 @@ async def fetch_market(
     symbols = await _symbols(store, settings)
     for _ in range(COMMIT_ATTEMPTS):
         stored = dict(zip(symbols, await store.get_many(_refs(symbols)), strict=True))
-        taken = await _take(stored, clock=clock, settings=settings, feed=feed)
+        counts = await _counts(store, clock, settings, stored)
+        taken = await _take(counts, clock=clock, settings=settings, feed=feed)
         message = _message(message_id, tick, taken, settings, clock)
         writes: list[Write] = [
             Create(marker, {"message_id": message_id}, expires_at=clock.now() + TICK_KEPT),
@@ -124,17 +132,38 @@ def _message(
     return OutboxMessage(message_id=message_id, topic=TOPIC, event=event, occurred_at=clock.now())
 
 
+async def _counts(
+    store: DocumentStore,
+    clock: Clock,
+    settings: Settings,
+    stored: dict[str, Document | None],
+) -> dict[str, int]:
+    """How many candles to ask for, by symbol: a tail where the readers are warm, else all."""
+    swarm = settings.swarm
+    states = await store.get_many(
+        [Ref(INDICATOR_STATES, f"{swarm.agent_id}:{symbol}:{swarm.interval}") for symbol in stored]
+    )
+    now_ms = to_ms(clock.now())
+    tail = min(TAIL, swarm.history_candles)
+    return {
+        symbol: tail
+        if symbol not in swarm.symbols or (state and _is_warm(former, swarm.interval, now_ms))
+        else swarm.history_candles
+        for (symbol, former), state in zip(stored.items(), states, strict=True)
+    }
+
+
 async def _take(
-    stored: dict[str, Document | None], *, clock: Clock, settings: Settings, feed: MarketFeed
+    counts: dict[str, int], *, clock: Clock, settings: Settings, feed: MarketFeed
 ) -> _Taken:
     results = await asyncio.gather(
         *(
-            _snapshot(symbol, document, clock=clock, settings=settings, feed=feed)
-            for symbol, document in stored.items()
+            _snapshot(symbol, count, clock=clock, settings=settings, feed=feed)
+            for symbol, count in counts.items()
         )
     )
     taken = _Taken()
-    for symbol, result in zip(stored, results, strict=True):
+    for symbol, result in zip(counts, results, strict=True):
         if isinstance(result, MarketSnapshot):
             taken.snapshots[symbol] = result
         else:
@@ -145,7 +174,7 @@ async def _take(
 
 async def _snapshot(
     symbol: str,
-    stored: Document | None,
+    count: int,
     *,
     clock: Clock,
     settings: Settings,
@@ -153,9 +182,6 @@ async def _snapshot(
 ) -> MarketSnapshot | str:
     """The symbol's snapshot, or why there is none."""
     interval = settings.swarm.interval
-    count = settings.swarm.history_candles
-    if _is_warm(stored, interval, to_ms(clock.now())):
-        count = min(TAIL, count)
     try:
         async with asyncio.timeout(FETCH_TIMEOUT_S):
             snapshot = await feed.snapshot(symbol, candles=count)

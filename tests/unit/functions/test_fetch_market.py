@@ -10,7 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from common.books import MARKET_SNAPSHOTS, OUTBOX, PROCESSED_TICKS, VENUE_MARKETS, WATCHED_SYMBOLS
+from common.books import (
+    INDICATOR_STATES,
+    MARKET_SNAPSHOTS,
+    OUTBOX,
+    PROCESSED_TICKS,
+    VENUE_MARKETS,
+    WATCHED_SYMBOLS,
+)
 from common.config import Settings, SwarmSettings
 from common.domain.events import MarketUpdated, OutboxMessage, Tick
 from common.domain.instrument import InstrumentTable, Venue
@@ -96,6 +103,11 @@ class Bench:
         (message,) = await self.tick(tick)
         assert isinstance(message.event, MarketUpdated)
         return message.event
+
+    async def followed(self) -> None:
+        """`decide` has read the first events of every symbol."""
+        refs = [Ref(INDICATOR_STATES, f"swarm:{symbol}:5m") for symbol in SYMBOLS]
+        await self.store.commit([Create(ref, {"state": "x"}) for ref in refs])
 
     async def stored(self, symbol: str) -> MarketSnapshot | None:
         document = await self.store.get(Ref(MARKET_SNAPSHOTS, symbol))
@@ -235,6 +247,7 @@ async def test_tick_when_a_snapshot_cannot_be_true_then_that_symbol_is_dropped(
 async def test_tick_when_symbol_is_warm_then_a_tail_is_enough(bench: Bench) -> None:
     bench.clock.advance(1200)  # away from the bar that begins a window of 32
     await bench.tick()
+    await bench.followed()
     bench.feed.asked.clear()
     bench.clock.advance(300)
 
@@ -244,10 +257,23 @@ async def test_tick_when_symbol_is_warm_then_a_tail_is_enough(bench: Bench) -> N
     assert {len(snapshot.candles) for snapshot in event.snapshots} == {32}
 
 
+async def test_tick_when_nobody_has_followed_yet_then_gets_the_whole_history_again(
+    bench: Bench,
+) -> None:
+    bench.clock.advance(1200)
+    await bench.tick()
+    bench.feed.asked.clear()
+    bench.clock.advance(300)
+    await bench.tick()
+
+    assert {count for _, count in bench.feed.asked} == {100}
+
+
 async def test_tick_when_symbol_was_away_for_long_then_gets_its_whole_history(
     bench: Bench,
 ) -> None:
     await bench.tick()
+    await bench.followed()
     bench.feed.asked.clear()
     bench.clock.advance(33 * 300)
     await bench.tick()
@@ -259,6 +285,7 @@ async def test_tick_when_32_bars_have_passed_then_sent_the_whole_history_once(
     bench: Bench,
 ) -> None:
     await bench.tick()
+    await bench.followed()
     bench.feed.asked.clear()
     for _ in range(32):
         bench.clock.advance(300)
@@ -330,6 +357,7 @@ async def test_tick_when_symbols_are_watched_then_stores_but_does_not_publish_th
 
     assert [snapshot.symbol for snapshot in event.snapshots] == list(SYMBOLS)
     assert event.failed == {}
+    assert ("XAU", 32) in bench.feed.asked
     assert await bench.stored("XAU") is not None
     assert await bench.stored("EUR") is None
 

@@ -6,10 +6,14 @@ from itertools import pairwise
 
 import pytest
 
+from common.config import Settings
+from common.domain.events import MarketUpdated
 from common.domain.market import MarketSnapshot
 from common.errors import InvalidInputError, NotFoundError
+from functions.decide.handler import decide
 from infra.feeds import simulated
 from infra.feeds.simulated import BLOCK_BARS, SimulatedFeed
+from infra.local.memory_store import MemoryStore
 from tests.builders import NOON
 from tests.fakes.clock import FakeClock
 
@@ -120,3 +124,26 @@ async def test_feed_when_it_runs_long_then_keeps_a_bounded_number_of_blocks() ->
         clock.advance(BLOCK_BARS * 60)
 
     assert len(feed._blocks["BTC"]) == simulated.BLOCKS_KEPT
+
+
+async def test_market_when_the_swarm_watches_it_then_acts_within_half_an_hour_on_most_seeds() -> (
+    None
+):
+    acted = [seed for seed in range(1, 9) if await signals_within(30, seed=seed)]
+
+    assert len(acted) >= 6
+
+
+async def signals_within(minutes: int, *, seed: int) -> bool:
+    clock, store, settings = FakeClock(NOON + timedelta(hours=seed)), MemoryStore(), Settings()
+    feed = SimulatedFeed(seed, clock, settings.swarm.interval)
+    for minute in range(0, minutes, 5):
+        snapshots = [
+            await feed.snapshot(symbol, candles=32 if minute else 200)
+            for symbol in settings.swarm.symbols
+        ]
+        event = MarketUpdated(tick_id=f"tick-{minute}", snapshots=tuple(snapshots), failed={})
+        if await decide(event, store=store, clock=clock, settings=settings):
+            return True
+        clock.advance(300)
+    return False
