@@ -6,7 +6,6 @@ message to its dead letters. What can never succeed is acknowledged and kept in 
 
 import logging
 import math
-import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -92,10 +91,7 @@ def event_function(handler: Handler) -> EntryPoint:
     The annotation of `event` says what it accepts: event types, `Tick`, or a union of them.
     """
     function = _EventFunction(handler.__name__, _accepted(handler), handler)
-    if (
-        "K_SERVICE" in os.environ
-    ):  # set by Cloud Run: https://cloud.google.com/run/docs/container-contract
-        configure_logging()
+    configure_logging()
 
     async def entry_point(request: Request) -> Response:
         return await function.answer(request)
@@ -172,7 +168,7 @@ class _EventFunction:
         await self._publish(_once_each(messages), runtime, call)
         self._log(
             logging.INFO,
-            "handled",
+            f"{self.name}: handled",
             call,
             count=len(messages),
             latency_ms=round((time.perf_counter() - started) * 1000),
@@ -240,7 +236,7 @@ class _EventFunction:
         except TransientError as error:
             self._log(
                 logging.WARNING,
-                "the outbox keeps its rows for relay",
+                f"{self.name}: the outbox keeps its rows for relay: {error}",
                 call,
                 reason=error,
                 count=len(messages),
@@ -258,17 +254,18 @@ class _EventFunction:
         try:
             await runtime.store.commit([rejection])
         except ConflictError:
-            self._log(logging.INFO, "rejected before", call, code=_code(error))
+            self._log(logging.INFO, f"{self.name}: rejected before", call, code=_code(error))
 
     def _report(self, error: Exception, call: _Call, action: Action) -> Response:
         """Log the error and answer as `action` says; the answer never carries the error's text."""
+        reason = f"{type(error).__name__}: {error}"
         self._log(
             action.level,
-            "not handled" if action.status != 204 else "acknowledged and recorded",
+            f"{self.name}: {'not handled' if action.status != 204 else 'recorded'}: {reason}",
             call,
             error=error if action is UNEXPECTED else None,
             code=_code(error),
-            reason=f"{type(error).__name__}: {error}",
+            reason=reason,
             status=action.status,
         )
         if action.status == 204:

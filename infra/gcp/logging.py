@@ -6,6 +6,7 @@ text is redacted, tracebacks included.
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import TextIO
 from common.redaction import redact
 
 LOGGER = logging.getLogger("sapphire")
+OURS = ("sapphire", "common", "functions", "infra")
 
 FIELDS = frozenset(
     {
@@ -59,18 +61,26 @@ def log_event(
     level: int, message: str, *, error: BaseException | None = None, **fields: object
 ) -> None:
     """Write one line. `fields` outside `FIELDS` are dropped; `error` adds its traceback."""
-    LOGGER.log(level, message, extra={"fields": fields}, exc_info=error)
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, redact(message), extra={"fields": fields}, exc_info=error)
 
 
 def configure_logging(stream: TextIO | None = None) -> None:
-    """Send INFO and above to `stream` (stderr) as JSON lines; a second call changes nothing."""
-    if any(isinstance(handler.formatter, JsonFormatter) for handler in LOGGER.handlers):
+    """Send every logger's lines as JSON to stderr on Cloud Run, our own from INFO up.
+
+    Elsewhere only to a `stream` that is given: on a laptop the terminal belongs to people. It is
+    the root's handler, so that what libraries log is redacted too. A second call changes nothing.
+    """
+    if stream is None and "K_SERVICE" not in os.environ:  # which Cloud Run sets, and nobody else
+        return
+    root = logging.getLogger()
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
+    root.addHandler(handler)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.gcp.logging import LOGGER, configure_logging, log_event, tracing
+from infra.gcp.logging import OURS, JsonFormatter, configure_logging, log_event, tracing
 
 KEY = "0x" + "c0ffee" * 10 + "beef"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -29,14 +29,25 @@ class Log:
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    before = (LOGGER.level, LOGGER.propagate)
-    monkeypatch.setattr(LOGGER, "handlers", [])
+def _restored() -> Iterator[None]:
+    """Loggers are the process's own: give them back as they were."""
+    levels = {name: logging.getLogger(name).level for name in OURS}
+    yield
+    for handler in json_handlers():
+        logging.getLogger().removeHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def json_handlers() -> list[logging.Handler]:
+    return [h for h in logging.getLogger().handlers if isinstance(h.formatter, JsonFormatter)]
+
+
+@pytest.fixture
+def log(_restored: None) -> Log:
     stream = io.StringIO()
     configure_logging(stream)
-    yield Log(stream)
-    LOGGER.setLevel(before[0])
-    LOGGER.propagate = before[1]
+    return Log(stream)
 
 
 def test_event_when_logged_then_it_is_one_json_line_with_its_fields(log: Log) -> None:
@@ -109,6 +120,41 @@ def test_trace_when_the_header_is_garbage_then_it_is_ignored(log: Log, value: st
         log_event(logging.INFO, "inside")
 
     assert "logging.googleapis.com/trace" not in log.lines[0]
+
+
+def test_configure_when_a_module_or_a_library_logs_then_it_is_json_without_secrets(
+    log: Log,
+) -> None:
+    logging.getLogger("functions.notify.handler").info("sent to %s", BOT)
+    logging.getLogger("httpx").warning("GET https://api.telegram.org/bot%s/getMe", BOT)
+    logging.getLogger("httpx").info("noise")
+
+    assert [line["message"] for line in log.lines] == [
+        "sent to [redacted]",
+        "GET https://api.telegram.org/bot[redacted]/getMe",
+    ]
+
+
+def test_configure_when_not_on_cloud_run_then_nothing_is_touched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("K_SERVICE", raising=False)
+
+    configure_logging()
+
+    assert json_handlers() == []
+
+
+@pytest.mark.usefixtures("_restored")
+def test_configure_when_on_cloud_run_then_lines_go_to_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("K_SERVICE", "decide")
+
+    configure_logging()
+    log_event(logging.ERROR, "hello")
+
+    assert json.loads(capsys.readouterr().err)["message"] == "hello"
 
 
 def test_configure_when_called_twice_then_lines_are_not_doubled(log: Log) -> None:
