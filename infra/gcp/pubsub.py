@@ -1,19 +1,19 @@
 """Google Pub/Sub: the publisher behind the port, and the topology that the emulator needs."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from common.domain.events import OutboxMessage
-from common.errors import ConfigurationError, TransientError
+from common.errors import ConfigurationError
+from infra.gcp.api_errors import told_as_ours
 from infra.gcp.envelope import message_attributes, message_data
 
 if TYPE_CHECKING:
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
-
-T = TypeVar("T")
 
 _ATTEMPT_TIMEOUT_S = 10.0
 _PUBLISH_TIMEOUT_S = 20.0  # with the client's own retries; functions have 60 s
@@ -59,15 +59,10 @@ class PubSubPublisher:
             return self._client
 
     async def _send(self, client: "PublisherClient", message: OutboxMessage) -> None:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-
         topic = f"projects/{self._project}/topics/{message.topic}"
-        try:
+        with told_as_ours(f"publish {message.message_id} to {message.topic}"):
             future = client.publish(topic, message_data(message), **message_attributes(message))
             await asyncio.wrap_future(future)
-        except (GoogleAPIError, GoogleAuthError) as error:
-            raise _our_error(error, f"publish {message.message_id} to {message.topic}") from error
 
 
 def _publisher_client() -> "PublisherClient":
@@ -84,9 +79,8 @@ def _publisher_client() -> "PublisherClient":
     from google.cloud.pubsub_v1.types import BatchSettings, PublisherOptions
 
     # One message a batch: 1.1 ms instead of 15.7 ms (p50, emulator), as nothing waits for company.
-    return _told(
-        "build the Pub/Sub client",
-        lambda: PublisherClient(
+    with told_as_ours("build the Pub/Sub client"):
+        return PublisherClient(
             batch_settings=BatchSettings(max_messages=1),
             publisher_options=PublisherOptions(
                 timeout=_ATTEMPT_TIMEOUT_S,
@@ -104,40 +98,12 @@ def _publisher_client() -> "PublisherClient":
                     timeout=_PUBLISH_TIMEOUT_S,
                 ),
             ),
-        ),
-    )
+        )
 
 
 def _close_publisher(client: "PublisherClient") -> None:
     client.stop()
     client.transport.close()
-
-
-def _our_error(error: Exception, action: str) -> Exception:
-    """Google's error in our words: what a person must mend, and what may pass by itself."""
-    from google.api_core import exceptions as api
-    from google.auth.exceptions import DefaultCredentialsError
-
-    mend = (
-        api.NotFound,
-        api.PermissionDenied,
-        api.Unauthenticated,
-        api.InvalidArgument,
-        api.FailedPrecondition,
-        DefaultCredentialsError,
-    )
-    text = f"cannot {action}: {type(error).__name__}: {error}"
-    return ConfigurationError(text) if isinstance(error, mend) else TransientError(text)
-
-
-def _told(action: str, call: Callable[[], T]) -> T:
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        return call()
-    except (GoogleAPIError, GoogleAuthError) as error:
-        raise _our_error(error, action) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +146,10 @@ class PubSubTopology:
             ConfigurationError: Pub/Sub refuses one of them.
             TransientError: Pub/Sub does not answer.
         """
-        await asyncio.to_thread(
-            _told,
-            "create the Pub/Sub topology",
-            lambda: self._create([*topics, DEAD_LETTERS], list(subscriptions), retention_d),
-        )
+        with told_as_ours("create the Pub/Sub topology"):
+            await asyncio.to_thread(
+                self._create, [*topics, DEAD_LETTERS], list(subscriptions), retention_d
+            )
 
     async def pull_dead_letters(self, *, timeout_s: float) -> list[dict[str, str]]:
         """Take dead letters, waiting for the first; each is its attributes, with its `id`.
@@ -222,8 +187,6 @@ class PubSubTopology:
                 )
 
     def _request(self, subscription: PushSubscription) -> dict[str, Any]:
-        from datetime import timedelta
-
         return {
             "name": self._path("subscriptions", subscription.name),
             "topic": self._path("topics", subscription.topic),
