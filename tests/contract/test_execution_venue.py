@@ -4,11 +4,9 @@ Cases: TC-E01 .. TC-E24. A new venue joins by adding its name to `VENUES`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +27,6 @@ from common.errors import (
 from common.ports import Create, DocumentStore, ExecutionVenue, Query, Ref, Update
 from common.wire import to_document
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
-from infra.local.sqlite_store import SqliteStore
 from infra.venues.paper.faults import FaultKind, FaultPlan, FaultRule, set_faults
 from infra.venues.paper.ledger import PAPER_FILLS, PAPER_ORDERS
 from infra.venues.registry import make_venues
@@ -80,16 +76,6 @@ class World:
     def reopened(self) -> ExecutionVenue:
         """The same venue as another process sees it."""
         return make_venues(Settings(), self.store, self.clock)[self.venue.venue]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentStore]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    sqlite = SqliteStore(tmp_path / "venue.sqlite")
-    yield sqlite
-    sqlite.close()
 
 
 @pytest.fixture(params=VENUES, ids=str)

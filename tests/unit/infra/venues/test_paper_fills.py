@@ -84,6 +84,12 @@ def test_executions_when_the_bar_has_no_volume_then_the_modelled_sizes() -> None
     assert modelled("4", "110", replace(BAR, volume=Decimal(0)))[0].quantity == 4
 
 
+def test_executions_when_there_is_no_bar_then_the_modelled_sizes() -> None:
+    order = an_order(quantity=Decimal(4), price=Decimal(110))
+    market = replace(snapshot(replace(BOOK, modelled=True)), candles=())
+    assert executions(order, ETH, market, Decimal(4)) == (Execution(Decimal(4), Decimal(100)),)
+
+
 def test_executions_when_the_level_is_empty_then_nothing() -> None:
     order = an_order(quantity=Decimal(1), price=Decimal(110))
     assert executions(order, ETH, snapshot(replace(BOOK, ask_size=Decimal(0))), Decimal(1)) == ()
