@@ -228,9 +228,17 @@ class PaperVenue:
     # -- taking an order --------------------------------------------------------------------------
 
     async def _take(
-        self, order: Order, fault: FaultRule | None, at: datetime, arrival: Delete | None = None
+        self,
+        order: Order,
+        fault: FaultRule | None,
+        due_at: datetime,
+        arrival: Delete | None = None,
     ) -> PaperOrder:
-        """The first outcome of the order: on record already, or decided and recorded now."""
+        """The first outcome of the order: on record already, or decided and recorded now.
+
+        What stalls on our side arrives later than `due_at`, and may find the order expired; one
+        that was held back on purpose (`arrival`) arrived when it was due, whoever notices.
+        """
         instrument = await self._instrument(order.symbol)
         refs = [
             order_ref(self.venue, order.client_order_id),
@@ -243,6 +251,7 @@ class PaperVenue:
                 if arrival is not None:
                     await self._written(order, [arrival])
                 return read_order(known)
+            at = due_at if arrival else max(due_at, self._clock.now())
             record = decide(
                 order,
                 self._profile,

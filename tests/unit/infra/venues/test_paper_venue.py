@@ -98,6 +98,19 @@ async def test_submit_when_every_race_is_lost_then_never_sent(
     assert PAPER_ORDERS not in store.contents()
 
 
+async def test_submit_when_our_side_stalls_until_the_expiry_then_refused(
+    store: MemoryStore, venue: PaperVenue, clock: ManualClock
+) -> None:
+    """Else it could fill after its absence was taken for final, and a second attempt beside it."""
+
+    async def stall(operation: str, argument: object) -> None:
+        clock.advance_to(NOON + timedelta(seconds=16))
+
+    store.before = stall
+    with pytest.raises(RejectedError, match="ORDER_EXPIRED"):
+        await venue.submit(an_order())
+
+
 async def test_submit_when_a_late_order_is_lost_on_its_way_then_unknown(
     store: MemoryStore, venue: PaperVenue
 ) -> None:
