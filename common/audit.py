@@ -1,5 +1,6 @@
 """Audit rows: created in the same commit as what they tell of, never changed."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from common.books import AUDIT
@@ -10,14 +11,17 @@ from common.wire import JsonObject
 
 
 def audit_write(
-    action: str, subject_id: str, *, at: datetime, step: str | int, facts: JsonObject
+    action: str, subject_id: str, *, at: datetime, step: str | int, facts: Mapping[str, object]
 ) -> Create:
-    """`step` tells apart rows of one subject and action; the same step is the same row."""
+    """`step` tells apart rows of one subject and action; the same step is the same row.
+
+    Facts are kept as text, so that a row reads the same for ever.
+    """
     row: JsonObject = {
         "action": action,
         "subject_id": subject_id,
         "step": str(step),
         "at": iso(at),
-        "facts": facts,
+        "facts": {name: str(value) for name, value in facts.items()},
     }
     return Create(Ref(AUDIT, prefixed_id("aud", action, subject_id, step)), row)

@@ -15,21 +15,14 @@ async def venue_agrees(
 ) -> bool:
     """Whether the venue's net quantity is explained by the fills that we hold.
 
-    Other open orders of the deployment in the same symbol may fill between the two readings;
-    while there are any, nothing is concluded.
+    A difference may be this order, accepted and not told; it may also be another open order of
+    the deployment, which its own query will find. Either way nothing is concluded from it.
 
     Raises:
         TransientError: the venue did not answer, which is not the same as flat.
     """
     stored = await load(store, Exposure, Ref(EXPOSURES, plan.deployment_id))
     exposure = stored.value if stored else Exposure.empty(plan.deployment_id)
-    others = [
-        held
-        for intent_id, held in exposure.reservations.items()
-        if intent_id != plan.intent_id and (held.venue, held.symbol) == (order.venue, order.symbol)
-    ]
-    if others:
-        return False
     told = await venue.query_position(account_id=order.account_id, symbol=order.symbol)
     quantity = Decimal(told.signed_qty) if told else ZERO
     return quantity == exposure.held(order.venue, order.symbol)

@@ -328,8 +328,8 @@ def _audit(intent: OrderIntent, order: Order, now: datetime) -> Write:
         step=f"{order.status}:{intent.status}:{plain(order.filled_qty)}",
         facts={
             "intent_id": intent.plan.intent_id,
-            "order_status": str(order.status),
-            "intent_status": str(intent.status),
+            "order_status": order.status,
+            "intent_status": intent.status,
             "filled_qty": plain(order.filled_qty),
             "code": intent.reason_code,
             "reason": intent.reason,

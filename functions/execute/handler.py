@@ -191,7 +191,7 @@ async def _refuse(desk: _Desk, found: _Found, refusal: Refusal) -> list[OutboxMe
             ended.delivery_id,
             at=now,
             step=found.intent.value.attempt if found.intent else 0,
-            facts={"code": str(refusal.code), "reason": refusal.reason},
+            facts={"code": refusal.code, "reason": refusal.reason},
         )
     )
     await desk.store.commit(writes)
@@ -231,8 +231,8 @@ def _sending_audit(order: Order, now: datetime) -> Write:
         step=order.attempt,
         facts={
             "intent_id": order.intent_id,
-            "venue": str(order.venue),
-            "side": str(order.side),
+            "venue": order.venue,
+            "side": order.side,
             "quantity": plain(order.quantity),
             "price": plain(order.price),
             "payload_hash": order.payload_hash,

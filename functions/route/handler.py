@@ -233,7 +233,7 @@ async def _refuse(
         ended.delivery_id,
         at=now,
         step=status,
-        facts={"code": str(refusal.code), "reason": refusal.reason},
+        facts={"code": refusal.code, "reason": refusal.reason},
     )
     await store.commit([*await delivery_ends(store, case.delivery, ended), audit])
     await finish_signal(store, case.book, ended.signal_id)

@@ -111,6 +111,10 @@ class MemoryStore:
             await self.after("count", query)
         return number
 
+    def peek(self, ref: Ref) -> Document | None:
+        """`get` without a hook, for a checker that looks on while an operation is under way."""
+        return self._read(ref)
+
     def contents(self) -> dict[str, dict[str, JsonObject]]:
         """A copy of everything: collection, id, data. For tests that compare whole states."""
         return {

@@ -1,0 +1,188 @@
+"""Invariants I01 to I06, checked against the venues' ledgers and the store, never against logs."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from common.books import (
+    EXPOSURES,
+    FILLS,
+    NOTIFICATIONS,
+    ORDER_INTENTS,
+    ORDERS,
+    OUTBOX,
+    REJECTED_EVENTS,
+    V2,
+    V3,
+)
+from common.domain.exposure import Exposure
+from common.domain.instrument import Venue
+from common.domain.money import ZERO
+from common.domain.order import FillRecord, IntentStatus, Order, OrderIntent, OrderStatus
+from common.domain.position import Position
+from common.domain.signal import Delivery, SignalRecord
+from common.wire import from_document
+from tests.simulation.scenario import Run
+from tests.simulation.venue import VenueOrder
+
+MARK = Decimal("123.45")
+
+
+def violations(run: Run) -> list[str]:
+    """Every broken invariant, each starting with its number."""
+    state = _State(run)
+    return [
+        *run.seen,
+        *_at_most_one_live(state),
+        *_no_orphans(state),
+        *_fills_recorded_once(state),
+        *_positions_agree(state),
+        *_cash_conserved(state),
+        *_everything_ended(state),
+    ]
+
+
+class _State:
+    def __init__(self, run: Run) -> None:
+        contents = run.store.contents()
+        self.run = run
+        self.contents = contents
+        self.ledger: list[VenueOrder] = [
+            entry for venue in run.venues.values() for entry in venue.ledger
+        ]
+        self.orders = {
+            key: from_document(Order, data) for key, data in contents.get(ORDERS, {}).items()
+        }
+        self.intents = {
+            key: from_document(OrderIntent, data)
+            for key, data in contents.get(ORDER_INTENTS, {}).items()
+        }
+        self.fills = [from_document(FillRecord, data) for data in contents.get(FILLS, {}).values()]
+        self.positions = {
+            key: from_document(Position, data)
+            for book in (V2, V3)
+            for key, data in contents.get(book.positions, {}).items()
+        }
+
+
+def _at_most_one_live(state: _State) -> Iterator[str]:
+    """I01: one order effect for each intent, and never more than was wanted."""
+    by_intent: dict[str, list[VenueOrder]] = defaultdict(list)
+    for entry in state.ledger:
+        by_intent[entry.order.intent_id].append(entry)
+    for intent_id, entries in by_intent.items():
+        holding = [entry for entry in entries if entry.report.filled_qty > 0]
+        if len(holding) > 1:
+            yield f"I01: {intent_id} filled {len(holding)} times"
+        filled = sum((entry.report.filled_qty for entry in entries), ZERO)
+        wanted = max(entry.order.quantity for entry in entries)
+        if filled > wanted:
+            yield f"I01: {intent_id} filled {filled} of {wanted}"
+
+
+def _no_orphans(state: _State) -> Iterator[str]:
+    """I02: every order at a venue was written ahead, before."""
+    for entry in state.ledger:
+        ours = state.orders.get(entry.order.client_order_id)
+        if ours is None:
+            yield f"I02: the venue holds {entry.order.client_order_id}, we never wrote it"
+        elif ours.submitted_at > entry.accepted_at:
+            yield f"I02: {ours.client_order_id} was accepted before it was written"
+
+
+def _fills_recorded_once(state: _State) -> Iterator[str]:
+    """I03: the venue's fills and ours are the same, each once, none invented."""
+    theirs = sorted(
+        (fill.venue, fill.trade_id, fill.last_qty, fill.last_px)
+        for entry in state.ledger
+        for fill in entry.report.fills
+    )
+    ours = sorted(
+        (record.fill.venue, record.fill.trade_id, record.fill.last_qty, record.fill.last_px)
+        for record in state.fills
+    )
+    for missing in sorted(set(theirs) - set(ours)):
+        yield f"I03: a fill is not recorded: {missing}"
+    for invented in sorted(set(ours) - set(theirs)):
+        yield f"I03: a fill is invented: {invented}"
+    if len(ours) != len(set(ours)):
+        yield "I03: a fill is recorded twice"
+
+
+def _positions_agree(state: _State) -> Iterator[str]:
+    """I04: a position is the sum of its fills, and the venue's own quantity."""
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for record in state.fills:
+        sums[record.position_id] += record.fill.last_qty * record.fill.side.sign
+    for position in state.positions.values():
+        if position.signed_qty != sums[position.position_id]:
+            yield f"I04: {position.position_id} is not the sum of its fills"
+        venue = state.run.venues[Venue(position.venue)]
+        told = venue.quantity(position.deployment_id, position.symbol)
+        if position.signed_qty != told:
+            yield f"I04: {position.position_id} is {position.signed_qty}, the venue says {told}"
+    if set(sums) - set(state.positions):
+        yield "I04: fills without a position"
+
+
+def _cash_conserved(state: _State) -> Iterator[str]:
+    """I05: realised + unrealised - commissions = cash flows + holdings, exact in Decimal."""
+    flows = ZERO
+    for entry in state.ledger:
+        for fill in entry.report.fills:
+            flows += fill.last_qty * fill.side.sign * (MARK - fill.last_px) - fill.commission
+    booked = sum(
+        (
+            position.realized_pnl + position.unrealized_pnl(MARK) - position.commissions
+            for position in state.positions.values()
+        ),
+        ZERO,
+    )
+    if flows != booked:
+        yield f"I05: cash is off by {flows - booked}"
+    realized = sum((record.realized_pnl for record in state.fills), ZERO)
+    if realized != sum((position.realized_pnl for position in state.positions.values()), ZERO):
+        yield "I05: the fills' realised P&L is not the positions'"
+
+
+def _everything_ended(state: _State) -> Iterator[str]:
+    """I06: every signal, delivery, intent, order and notification has ended, with a reason code."""
+    yield from _signals_ended(state)
+    yield from _orders_ended(state)
+    for key, data in state.contents.get(NOTIFICATIONS, {}).items():
+        if data["delivery"] == "PENDING":
+            yield f"I06: notification {key} was never handed on"
+    for key in state.contents.get(OUTBOX, {}):
+        yield f"I06: the outbox still holds {key}"
+    for data in state.contents.get(REJECTED_EVENTS, {}).values():
+        yield f"I06: an event of our own was rejected: {data['function']}: {data['reason']}"
+    for message_id in state.run.bus.dead:
+        yield f"I06: {message_id} was dead-lettered"
+    for key, data in state.contents.get(EXPOSURES, {}).items():
+        if from_document(Exposure, data).reservations:
+            yield f"I06: {key} keeps a reservation"
+
+
+def _signals_ended(state: _State) -> Iterator[str]:
+    for book in (V2, V3):
+        for key, data in state.contents.get(book.signals, {}).items():
+            record = from_document(SignalRecord, data)
+            if not record.status.is_terminal or not record.reason_code:
+                yield f"I06: signal {key} is {record.status} {record.outcomes}"
+        for key, data in state.contents.get(book.deliveries, {}).items():
+            delivery = from_document(Delivery, data)
+            if not delivery.status.is_terminal or not delivery.reason_code:
+                yield f"I06: delivery {key} is {delivery.status}"
+
+
+def _orders_ended(state: _State) -> Iterator[str]:
+    for key, intent in state.intents.items():
+        if not intent.status.is_terminal or not intent.reason_code:
+            yield f"I06: intent {key} is {intent.status}"
+        if intent.status is IntentStatus.FILLED and not intent.filled_qty:
+            yield f"I06: intent {key} is FILLED with nothing"
+    for key, order in state.orders.items():
+        if not order.status.is_terminal:
+            yield f"I06: order {key} is {order.status}"
+        if order.status is OrderStatus.FILLED and order.filled_qty < order.quantity:
+            yield f"I06: order {key} is FILLED with {order.filled_qty} of {order.quantity}"

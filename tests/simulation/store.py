@@ -1,0 +1,28 @@
+"""The memory store with the faults of a real one at each call."""
+
+from common.errors import TransientError
+from infra.local.memory_store import MemoryStore
+from tests.simulation.world import Crash, World
+
+
+def make_store(world: World) -> MemoryStore:
+    """Each call is a step before it happens; a crash or a lost answer may follow it."""
+
+    async def before(operation: str, _: object) -> None:
+        if world.undisturbed:
+            return
+        await world.step(operation)
+        if world.chance("crash_before"):
+            raise Crash
+        if world.chance("store_down"):
+            raise TransientError("the store is not reachable")
+
+    async def after(operation: str, _: object) -> None:
+        if world.undisturbed:
+            return
+        if world.chance("crash_after"):
+            raise Crash
+        if operation == "commit" and world.chance("commit_answer_lost"):
+            raise TransientError("the commit was applied and its answer lost")
+
+    return MemoryStore(before=before, after=after)

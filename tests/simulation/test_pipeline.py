@@ -1,0 +1,67 @@
+"""The whole pipeline under faults, seed by seed. `SEEDS=` sets how many, 300 by default."""
+
+import logging
+import os
+from collections import Counter
+from dataclasses import fields
+
+import pytest
+
+from tests.simulation.checkers import violations
+from tests.simulation.mutants import MUTANTS, Plant
+from tests.simulation.scenario import run
+from tests.simulation.world import QUIET, FaultRates
+
+SEEDS = int(os.environ.get("SEEDS", "300"))
+CHUNK = 25
+MUTANT_SEEDS = 80
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> None:
+    """Thousands of planted faults would each be logged as an error."""
+    logging.getLogger("sapphire").setLevel(logging.CRITICAL)
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+async def test_pipeline_when_everything_fails_then_the_invariants_hold(first: int) -> None:
+    fired: Counter[str] = Counter()
+    filled = 0
+    for seed in range(first, min(first + CHUNK, SEEDS)):
+        result = await run(seed)
+        broken = violations(result)
+        assert not broken, f"seed {seed} (SEEDS={seed + 1} repeats it): {broken[:5]}"
+        fired += result.world.fired
+        filled += sum(len(venue.ledger) for venue in result.venues.values())
+    assert filled > 5 * CHUNK, "a simulation that hardly trades proves nothing"
+    if SEEDS - first >= CHUNK:
+        silent = [fault.name for fault in fields(FaultRates) if not fired[fault.name]]
+        assert not silent, f"faults that never struck prove nothing: {silent}"
+
+
+async def test_pipeline_when_nothing_fails_then_every_routed_signal_is_executed() -> None:
+    result = await run(7, QUIET)
+    assert violations(result) == []
+    statuses = Counter(
+        document["status"]
+        for name in ("order_intents",)
+        for document in result.store.contents()[name].values()
+    )
+    assert set(statuses) == {"FILLED"}
+
+
+async def test_simulation_when_a_seed_is_repeated_then_the_trace_is_the_same() -> None:
+    first, second = await run(11), await run(11)
+    assert first.world.trace == second.world.trace
+    assert first.store.contents() == second.store.contents()
+
+
+@pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
+async def test_checkers_when_a_defect_is_planted_then_they_see_it(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    for seed in range(MUTANT_SEEDS):
+        if violations(await run(seed)):
+            return
+    pytest.fail(f"{plant.__name__} lived through {MUTANT_SEEDS} seeds")
