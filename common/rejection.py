@@ -27,7 +27,7 @@ def rejection_write(
             "reason": redact(reason)[:500],
             "excerpt": excerpt(text),
             "size": len(text.encode(errors="replace")),
-            "recorded_at": iso(now),
+            "at": iso(now),
         },
         expires_at=now + KEPT_FOR,
     )

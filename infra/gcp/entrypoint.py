@@ -221,7 +221,10 @@ class _EventFunction:
     async def _publish(
         self, messages: Sequence[OutboxMessage], runtime: Runtime, call: _Call
     ) -> None:
-        """Best effort: the outbox holds every message until `relay` or this has published it."""
+        """Best effort: the outbox holds every message until `relay` or this has published it.
+
+        The handler has committed, so to ask for redelivery would only repeat what is done.
+        """
         if not messages:
             return
         from infra.pipeline import load_pipeline
@@ -233,12 +236,12 @@ class _EventFunction:
         try:
             await runtime.publisher.publish(messages)
             await _clear(messages, runtime.store)
-        except TransientError as error:
+        except SapphireError as error:
             self._log(
-                logging.WARNING,
+                action_for(error).level,
                 f"{self.name}: the outbox keeps its rows for relay: {error}",
                 call,
-                reason=error,
+                code=_code(error),
                 count=len(messages),
             )
 

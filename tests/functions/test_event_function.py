@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -239,6 +240,37 @@ async def test_publish_when_it_fails_after_the_commit_then_acknowledged_and_the_
     response = await bench.post(fan_out_app(seen), push_of(a_message()))
 
     assert response.status_code == 204
+    assert await bench.exists(OUTBOX, "msg_delivery_1")
+
+
+async def test_publish_when_a_topic_is_missing_then_acknowledged_and_a_person_is_called(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Misconfigured:
+        async def publish(self, messages: Sequence[OutboxMessage]) -> None:
+            raise ConfigurationError("no topic deployment-signal")
+
+    app = fan_out_app(Seen(a_delivery_message(), commits=True))
+    runtime = replace(bench.runtime(), publisher=Misconfigured())
+
+    response = await bench.post(app, push_of(a_message()), runtime=runtime)
+
+    assert response.status_code == 204
+    assert await bench.exists(OUTBOX, "msg_delivery_1")
+    assert (caplog.records[-1].levelname, "no topic" in caplog.text) == ("CRITICAL", True)
+
+
+async def test_publish_when_it_crashes_then_500_and_the_rows_stay(bench: Bench) -> None:
+    class Broken:
+        async def publish(self, messages: Sequence[OutboxMessage]) -> None:
+            raise RuntimeError("a bug")
+
+    app = fan_out_app(Seen(a_delivery_message(), commits=True))
+    runtime = replace(bench.runtime(), publisher=Broken())
+
+    response = await bench.post(app, push_of(a_message()), runtime=runtime)
+
+    assert response.status_code == 500
     assert await bench.exists(OUTBOX, "msg_delivery_1")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from common.books import REJECTED_EVENTS
+from common.domain.moment import iso
 from common.errors import TransientError
 from infra.gcp.entrypoint import BODY_BYTES_MAX
-from tests.builders import a_message, a_tick
+from tests.builders import NOON, a_message, a_tick
 from tests.functions.harness import Bench, Body, body_of, push_of
 from tests.functions.stand_ins import Seen, a_delivery_message, fan_out_app, settle_app
 
@@ -193,3 +194,20 @@ async def test_rejection_when_it_cannot_be_recorded_then_the_message_comes_again
     response = await bench.post(fan_out_app(Seen()), with_data(b"hello"))
 
     assert response.status_code == 503
+
+
+async def test_rejection_when_it_is_kept_then_it_says_what_when_and_for_how_long(
+    bench: Bench,
+) -> None:
+    await bench.post(fan_out_app(Seen()), with_data(b"hello"))
+
+    document = await bench.only(REJECTED_EVENTS)
+    assert document.ref.id.startswith("rej_")
+    assert document.data == {
+        "at": iso(NOON),
+        "code": "INVALID_ENVELOPE",
+        "excerpt": "hello",
+        "function": "fan_out",
+        "reason": "data: not JSON",
+        "size": 5,
+    }
