@@ -1,8 +1,8 @@
 """The indexes behind our queries, declared once: SQLite and Terraform both build theirs from here.
 
-Firestore indexes every single field by itself and refuses a query over several without a composite
-index; SQLite answers any query and only gets slow. So each query that filters or orders belongs
-here.
+Firestore indexes every single field by itself, and refuses a query that filters on one field and
+orders by another without a composite index; SQLite answers any query and only gets slow. So each
+query over a collection that grows belongs here.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from common.books import (
     FILLS,
     NOTIFICATIONS,
     ORDER_INTENTS,
-    ORDERS,
     OUTBOX,
     REJECTED_EVENTS,
     Book,
@@ -40,28 +39,20 @@ class Index:
 
     @property
     def composite(self) -> bool:
-        """Whether Firestore needs it declared; it has those of one field by itself."""
-        return len(self.paths) > 1
+        """Whether Firestore needs it declared: it merges its own single indexes for equalities."""
+        return bool(self.equal) and self.order_by is not None
 
 
 def _of_book(book: Book) -> tuple[Index, ...]:
     return (
-        Index(book.agents, ("creator_wallet",)),
-        Index(book.agents, ("status",)),
-        Index(book.agents, ("creator_wallet", "status")),
         Index(book.deployments, ("agent_id", "status")),
         Index(book.signals, ("status",)),
         Index(book.signals, (), "signal.created_at", descending=True),
         Index(book.signals, ("signal.agent_id",), "signal.created_at", descending=True),
-        Index(book.signals, ("status",), "signal.created_at", descending=True),
         Index(book.deliveries, ("signal_id",)),
-        Index(book.deliveries, ("status",), "updated_at"),
-        Index(book.deliveries, ("deployment_id",), "created_at", descending=True),
-        Index(book.positions, ("agent_id",)),
-        Index(book.positions, ("deployment_id",)),
+        Index(book.deliveries, ("status",), "expires_at"),
         Index(book.routing_history, ("signal_id",)),
         Index(book.routing_history, (), "created_at", descending=True),
-        Index(book.routing_history, ("agent_id",), "created_at", descending=True),
     )
 
 
@@ -71,13 +62,11 @@ INDEXES: tuple[Index, ...] = (
     Index(AUDIT, ("subject_id",), "at"),
     Index(DECISIONS, (), "decided_at", descending=True),
     Index(DECISIONS, ("symbol",), "decided_at", descending=True),
-    Index(FILLS, (), "recorded_at", descending=True),
-    Index(FILLS, ("deployment_id",), "recorded_at", descending=True),
     Index(FILLS, ("signal_id",)),
-    Index(NOTIFICATIONS, (), "created_at", descending=True),
-    Index(ORDERS, ("status",)),
-    Index(ORDERS, ("intent_id",)),
-    Index(ORDER_INTENTS, ("status",), "updated_at"),
+    Index(FILLS, (), "recorded_at", descending=True),
+    Index(NOTIFICATIONS, (), "notification.created_at", descending=True),
+    Index(NOTIFICATIONS, ("delivery",), "notification.created_at"),
+    Index(ORDER_INTENTS, ("status",)),
     Index(OUTBOX, (), "occurred_at"),
     Index(REJECTED_EVENTS, (), "at", descending=True),
 )

@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
     Snapshot = DocumentSnapshot[AsyncDocumentReference]
 
-_TIMEOUT_S = 10.0  # of one call; a function's own limit is longer
+_TIMEOUT_S = 10.0  # of one call, a read's retries included; a function's own limit is longer
 
 
 class FirestoreStore:
     """Fits `DocumentStore`. Google's client is imported and built at the first use.
 
     An AsyncClient belongs to the event loop it was first used on, so each loop gets its own unless
-    `client` is given. Reads are retried by Google's client; commits never are, because a commit
-    that was applied without an answer would then look like a conflict, or add an increment twice.
+    `client` is given. Reads are tried again within 10 s; commits never are, because a commit that
+    was applied without an answer would then look like a conflict, or add an increment twice.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class FirestoreStore:
             client = self._client()
             names = [client.document(ref.collection, ref.id) for ref in dict.fromkeys(refs)]
             found: dict[str, Snapshot] = {}
-            async for snapshot in client.get_all(names, timeout=_TIMEOUT_S):
+            async for snapshot in client.get_all(names, **_patience()):
                 found[snapshot.reference.path] = snapshot
         return [_document(ref, found[f"{ref.collection}/{ref.id}"]) for ref in refs]
 
@@ -97,7 +97,7 @@ class FirestoreStore:
             if start is not None:
                 edge = list(start) if query.order_by is not None else [start[1]]
                 selected = selected.start_after(edge)
-            found = [snapshot async for snapshot in selected.stream(timeout=_TIMEOUT_S)]
+            found = [snapshot async for snapshot in selected.stream(**_patience())]
         documents = tuple(
             Document(Ref(query.collection, snapshot.id), _data(snapshot), _version(snapshot))
             for snapshot in found[: query.limit]
@@ -114,7 +114,7 @@ class FirestoreStore:
         check_query(query)
         with translated(f"count of {query.collection}"):
             counting: Any = self._select(query).count()  # annotated as a class by the client
-            rows = await counting.get(timeout=_TIMEOUT_S)
+            rows = await counting.get(**_patience())
         return int(rows[0][0].value)
 
     async def _commit(self, writes: Sequence[Write]) -> Exception | None:
@@ -175,6 +175,18 @@ class FirestoreStore:
         for where in query.where:
             selected = selected.where(filter=FieldFilter(_path(where.path), where.op, where.value))
         return selected
+
+
+def _patience() -> dict[str, Any]:
+    """For reads; the client's own retries would go on for five minutes."""
+    from google.api_core import exceptions as google
+    from google.api_core.retry import AsyncRetry, if_exception_type
+
+    worth_it = if_exception_type(
+        google.DeadlineExceeded, google.InternalServerError, google.ServiceUnavailable
+    )
+    retry = AsyncRetry(predicate=worth_it, initial=0.1, maximum=1.0, timeout=_TIMEOUT_S)
+    return {"retry": retry, "timeout": _TIMEOUT_S}
 
 
 def _add(client: "AsyncClient", batch: "AsyncWriteBatch", write: Write) -> None:
