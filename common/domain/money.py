@@ -1,7 +1,7 @@
 """Decimal arithmetic for prices, quantities and cash: exact, and always rounded down in size."""
 
 import re
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -41,7 +41,7 @@ def parse_decimal(value: object) -> Decimal:
 
 def floor_to(value: Decimal, increment: Decimal) -> Decimal:
     """The largest multiple of `increment` (> 0) that is not above `value` (>= 0)."""
-    return (value / increment).to_integral_value(rounding=ROUND_DOWN) * increment
+    return value // increment * increment
 
 
 def round_to(value: Decimal, increment: Decimal) -> Decimal:
