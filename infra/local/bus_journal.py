@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import TransientError
+from common.errors import ConfigurationError, TransientError
 
 UNROUTED = ""
 """The subscription of a message that was published while nobody had subscribed to its topic."""
@@ -38,6 +38,7 @@ _INSERT = (
     " (number, topic, subscription, message_id, type, body, published_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_SCHEMA_VERSION = 1
 _LOCK_TIMEOUT_S = 5.0
 
 
@@ -60,7 +61,10 @@ class Held:
 
 
 class Journal(Protocol):
-    """Every method raises TransientError when the medium fails; nothing was changed then."""
+    """Every method raises TransientError when the medium fails; nothing was changed then.
+
+    The first use opens the medium, and raises ConfigurationError when it is not usable at all.
+    """
 
     def add(self, groups: Sequence[Sequence[Held]]) -> None:
         """Hold all of them or none, and give each its id.
@@ -190,8 +194,10 @@ class SqliteJournal:
         return [Held(*row) for row in rows]
 
     def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        if self._connection is None:
+            self._connection = _open_file(self._path)
         try:
-            return self._open().execute(statement, values)
+            return self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise TransientError(f"{self._path.name}: {error}") from error
 
@@ -205,18 +211,50 @@ class SqliteJournal:
             raise
         self._run("COMMIT")
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.execute(_SCHEMA)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+
+def _open_file(path: Path) -> sqlite3.Connection:
+    """Readable by its owner alone; the file and its folder are made when absent.
+
+    Raises:
+        ConfigurationError: it cannot be written, or is no bus file of this version.
+        TransientError: another process holds it.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be opened ({error.strerror}); point SAPPHIRE_DATA_DIR at a folder "
+            "that can be written"
+        ) from error
+    connection = sqlite3.connect(
+        path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        if "locked" in str(error):
+            raise TransientError(f"{path} is held by another process: {error}") from error
+        raise ConfigurationError(
+            f"{path} is not a usable bus file ({error}); restore a copy, or move it away to "
+            "start without the messages it held"
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in {0, _SCHEMA_VERSION}:
+        raise ConfigurationError(
+            f"{path} has schema {version}, this Sapphire reads {_SCHEMA_VERSION}; run the release "
+            "that wrote it, or move the file away"
+        )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(_SCHEMA)
+    if not version:
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

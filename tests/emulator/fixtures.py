@@ -18,17 +18,22 @@ def emulators() -> Iterator[Emulators]:
     Skips where gcloud, Java or an emulator is missing, and fails when CI=true: in CI a silent skip
     would look like a pass.
     """
-    running = Emulators(project="sapphire-test")
-    try:
-        _run(running.start())
-    except ConfigurationError as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    running = started(Emulators(project="sapphire-test"))
     try:
         yield running
     finally:
         _run(running.stop())
+
+
+def started(emulators: Emulators) -> Emulators:
+    """Start them, or skip or fail the calling test."""
+    try:
+        _run(emulators.start())
+    except ConfigurationError as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    return emulators
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

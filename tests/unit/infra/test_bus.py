@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -356,6 +357,7 @@ async def test_bus_when_nobody_subscribed_yet_then_the_message_waits_for_the_fir
     publisher = EmbeddedBus(tmp_path / "bus", clock=SystemClock())
     await publisher.publish(messages("one"))
     await publisher.stop()
+    assert (tmp_path / "bus").stat().st_mode & 0o777 == 0o600
     first, second = Endpoint(), Endpoint()
     bus = EmbeddedBus(tmp_path / "bus", clock=ManualClock(START))
     bus.subscribe(TOPIC, "first", first)
@@ -509,6 +511,104 @@ async def test_bus_when_an_answer_cannot_be_written_then_the_message_comes_again
     assert bus.counts.acknowledged == 1
     assert bus.counts.redelivered == 1
     assert "was not written" in caplog.text
+
+
+@pytest.mark.parametrize("spoil", ["folder", "garbage", "newer"])
+async def test_bus_when_its_file_is_not_usable_then_a_person_is_told(
+    tmp_path: Path, spoil: str
+) -> None:
+    path = tmp_path / "state" / "bus.sqlite"
+    if spoil == "folder":
+        path.parent.touch()
+        problem = "cannot be opened"
+    else:
+        path.parent.mkdir()
+        path.write_bytes(b"not a database" * 100 if spoil == "garbage" else b"")
+        problem = "not a usable bus file"
+    if spoil == "newer":
+        newer = sqlite3.connect(path)
+        newer.execute("PRAGMA user_version = 2")
+        newer.close()
+        problem = "has schema 2, this Sapphire reads 1"
+    bus = EmbeddedBus(path, clock=ManualClock(START))
+    with pytest.raises(ConfigurationError, match=problem):
+        await bus.publish(messages("one"))
+    await bus.stop()
+
+
+async def test_bus_when_another_process_holds_its_file_then_publish_is_transient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.bus_journal._LOCK_TIMEOUT_S", 0.01)
+    path = tmp_path / "bus.sqlite"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    bus = EmbeddedBus(path, clock=ManualClock(START))
+    with pytest.raises(TransientError, match="held by another process"):
+        await bus.publish(messages("one"))
+    holder.execute("ROLLBACK")
+    await bus.publish(messages("one"))
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TransientError, match="database is locked"):
+        await bus.publish(messages("two"))
+    holder.close()
+    await bus.stop()
+
+
+async def _life(
+    path: Path, seed: int, published: list[OutboxMessage], acknowledged: set[str]
+) -> None:
+    """One process's life: publish, deliver with faults and failures, stop at a random point."""
+    draw = Random(seed)
+    left = draw.randint(1, 40)
+    enough = asyncio.Event()
+
+    async def deliver(envelope: JsonObject, _: int) -> int:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            enough.set()
+        await asyncio.sleep(0)
+        if draw.random() < 0.3:
+            return 500
+        acknowledged.add(read_message(open_push(envelope)).message_id)
+        return 200
+
+    rates = FaultRates(duplicate=0.2, delay=0.2, reorder=0.3, lost_ack=0.2)
+    bus = EmbeddedBus(
+        path,
+        clock=ManualClock(START),
+        delivery=DeliveryPolicy(max_attempts=1000),
+        faults=BusFaults(seed, rates),
+    )
+    bus.subscribe(TOPIC, "reader", deliver, concurrency=draw.randint(1, 3))
+    await bus.start()
+    await bus.publish(published)
+    idle = asyncio.ensure_future(bus.idle())
+    stop = asyncio.ensure_future(enough.wait())
+    await asyncio.wait([idle, stop], return_when=asyncio.FIRST_COMPLETED)
+    await bus.stop(grace_s=draw.choice([0.0, 5.0]))
+    stop.cancel()
+    await asyncio.gather(idle, stop, return_exceptions=True)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_bus_when_it_is_stopped_again_and_again_in_bad_weather_then_nothing_is_lost(
+    tmp_path: Path, seed: int
+) -> None:
+    path = tmp_path / "bus.sqlite"
+    acknowledged: set[str] = set()
+    names = [f"m{number}" for number in range(20)]
+    for life in range(5):
+        batch = messages(*names[life * 4 : life * 4 + 4])
+        await _life(path, seed * 100 + life, batch, acknowledged)
+    last = EmbeddedBus(path, clock=ManualClock(START))
+    endpoint = Endpoint()
+    last.subscribe(TOPIC, "reader", endpoint)
+    await last.start()
+    await last.idle()
+    await last.stop()
+    assert acknowledged | set(endpoint.ids) == set(names)
 
 
 def test_bus_faults_when_drawn_again_then_the_same_seed_gives_the_same_fates() -> None:

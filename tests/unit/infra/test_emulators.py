@@ -10,6 +10,7 @@ import pytest
 
 from common.errors import ConfigurationError, TransientError
 from infra.local.emulators import Emulators
+from tests.emulator.fixtures import started
 
 _SERVES = """
 import http.server
@@ -197,3 +198,15 @@ async def test_emulators_when_stopped_twice_then_nothing_happens(machine: Machin
     running = Emulators(environ=machine.environ)
     await running.stop()
     await running.stop()
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"),
+    [("true", pytest.fail.Exception), ("", pytest.skip.Exception)],
+)
+def test_emulator_fixture_when_gcloud_is_missing_then_ci_fails_and_others_skip(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="Google Cloud CLI is missing"):
+        started(Emulators(environ=machine.environ))
