@@ -100,7 +100,11 @@ class JsonFormatter(logging.Formatter):
             "message": _clean(record.getMessage()),
         }
         fields = getattr(record, "fields", {})
-        line |= {name: _clean(value) for name, value in fields.items() if name in FIELDS}
+        line |= {
+            name: _clean(value)
+            for name, value in fields.items()
+            if name in FIELDS and value is not None and value != ""
+        }
         if _trace.get():
             line["logging.googleapis.com/trace"] = _trace.get()
         if record.exc_info:
