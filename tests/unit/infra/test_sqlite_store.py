@@ -232,7 +232,30 @@ async def test_query_when_a_page_of_the_file_is_broken_then_configuration_error(
     content[4096 * 2 :] = b"\xff" * (len(content) - 4096 * 2)
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"documents\.sqlite"):
-        await SqliteStore(path).query(Query("orders", limit=200))
+        await look_at_orders(path)
+
+
+async def look_at_orders(path: Path) -> None:
+    store = SqliteStore(path)
+    try:
+        await store.query(Query("orders", limit=200))
+    finally:
+        store.close()
+
+
+async def test_commit_when_the_disk_is_full_then_a_person_must_act_and_nothing_is_lost(
+    store: SqliteStore,
+) -> None:
+    await store.commit([Create(Ref("orders", "o"), {"n": 1})])
+    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    small = Create(Ref("audit", "a"), {"n": 1})
+    with pytest.raises(ConfigurationError, match="no space is left"):
+        await store.commit([small, Create(Ref("orders", "big"), {"x": "y" * 100_000})])
+    store._connection.execute("PRAGMA max_page_count = 100000")
+    assert await store.get(small.ref) is None
+    await store.commit([small])
+    assert await store.count(Query("orders")) == 1
 
 
 def test_store_when_the_database_is_another_programs_then_refused_untouched(
