@@ -111,6 +111,9 @@ def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
         )
     if first["type"] == "missing":
         return Problem(status, "MISSING_FIELD", "this field is required", where=_path(place))
+    if first["type"] == "union_tag_invalid":  # Pydantic's own words repeat the tag that was sent
+        detail = f"type must be one of {first['ctx']['expected_tags']}"
+        return Problem(status, "INVALID_FIELD", detail, where=_path(place))
     detail = str(first["msg"]).removeprefix("Value error, ")
     return Problem(status, "INVALID_FIELD", detail, where=_path(place))
 

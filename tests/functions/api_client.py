@@ -1,0 +1,145 @@
+"""The API as people call it: the framework's own ASGI app over a memory store."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from common.books import V2, V3
+from common.config import Settings
+from common.documents import create
+from common.domain.agent import AgentStatus
+from common.domain.identifiers import digest
+from common.domain.instrument import Venue
+from common.ports import DocumentStore, Publisher, Ref
+from infra.bootstrap import Runtime, build, use
+from infra.local.memory_store import MemoryStore
+from tests.builders import an_agent
+from tests.fakes.clock import FakeClock
+from tests.fakes.publisher import RecordingPublisher
+from tests.fakes.verifier import OpenVerifier
+from tests.functions.harness import framework_app
+
+TOKEN = "a-token-of-the-tests"
+V3_AGENT, V2_AGENT, GMX_AGENT, PAUSED_AGENT = "agt_v3", "agt_v2", "agt_gmx", "agt_paused"
+WALLET = "0x" + "aB" * 20
+
+
+@dataclass
+class Api:
+    """Calls go through `use(runtime)`, so that each test has its own store, clock and bus."""
+
+    data_dir: Path
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+    publisher: Publisher = field(default_factory=RecordingPublisher)
+    token: str | None = TOKEN
+
+    def runtime(self) -> Runtime:
+        return build(
+            Settings(api_token=self.token, data_dir=str(self.data_dir)),
+            clock=self.clock,
+            store=self.store,
+            publisher=self.publisher,
+            verifier=OpenVerifier(),
+        )
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> httpx.Response:
+        given = dict(headers or {})
+        if token is not None:
+            given.setdefault("Authorization", f"Bearer {token}")
+        if body is not None:
+            content = json.dumps(body).encode()
+        if content is not None:
+            given.setdefault("Content-Type", "application/json")
+        raw = {name.encode(): value.encode("latin-1") for name, value in given.items()}
+        transport = httpx.ASGITransport(framework_app("api"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            with use(self.runtime()):
+                return await client.request(method, path, content=content, headers=raw)
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.call("GET", path, **options)
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.call("POST", path, body=body, **options)
+
+    async def put_records(self, *records: tuple[Ref, object]) -> None:
+        await self.store.commit([create(ref, value) for ref, value in records])
+
+
+async def seed_agents(store: DocumentStore) -> None:
+    """One agent in each book, one that trades on GMX alone, and one that is paused."""
+    agents = [
+        (V3, an_agent(V3_AGENT, book="v3")),
+        (V2, an_agent(V2_AGENT, book="v2")),
+        (V2, an_agent(GMX_AGENT, book="v2", venue=Venue.GMX)),
+        (V3, an_agent(PAUSED_AGENT, book="v3", status=AgentStatus.PAUSED)),
+    ]
+    await store.commit([create(Ref(book.agents, each.agent_id), each) for book, each in agents])
+
+
+def key_of(venue: str, seed: int = 1) -> dict[str, str]:
+    """The four key fields of a venue."""
+    sizes = {"key_encrypted": 32, "key_iv": 12, "key_tag": 16}
+    parts = {
+        f"{venue}_agent_{name}": digest(venue, seed, name)[: 2 * size]
+        for name, size in sizes.items()
+    }
+    return {f"{venue}_agent_address": "0x" + digest(venue, seed)[:40], **parts}
+
+
+def agent_body(**changes: Any) -> dict[str, Any]:
+    return {
+        "creator_wallet": WALLET,
+        "name": "Momentum",
+        "x_account_ids": ["1001", "1002"],
+        "research_institute_ids": ["institute-1"],
+        "weights": {"x": 0.6, "research": 0.4},
+        "profit_receiver_address": "0x" + "22" * 20,
+        **changes,
+    }
+
+
+def signal_body(agent_id: str = V3_AGENT, **changes: Any) -> dict[str, Any]:
+    return {
+        "agent_id": agent_id,
+        "token_symbol": "ETH",
+        "side": "LONG",
+        "size_model": {"type": "percentage", "value": 10},
+        "risk_model": {"type": "trailing-stop", "stop": 2.5},
+        "confidence": 0.8,
+        "source_tweets": ["tweet-1"],
+        "source_research": ["research-1"],
+        **changes,
+    }
+
+
+def assert_problem(response: httpx.Response, status: int, code: str | None = None) -> None:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert {"type", "title", "status", "detail", "code"} <= set(problem)
+    assert problem["status"] == status
+    if code is not None:
+        assert problem["code"] == code
+
+
+async def in_chunks(content: bytes, size: int = 8192) -> AsyncIterator[bytes]:
+    """A body without a content-length."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+        await asyncio.sleep(0)

@@ -1,0 +1,151 @@
+"""Idempotency-Key: one effect and one answer for a key and a body."""
+
+import asyncio
+
+import pytest
+
+from common.books import IDEMPOTENCY_KEYS
+from common.errors import TransientError
+from tests.fakes.publisher import RecordingPublisher
+from tests.functions.api_client import (
+    V3_AGENT,
+    WALLET,
+    Api,
+    agent_body,
+    assert_problem,
+    signal_body,
+)
+
+KEY = {"Idempotency-Key": "order-7"}
+CREATE = "/api/v3/agents/create"
+
+
+async def test_a_post_when_repeated_with_its_key_then_same_answer_and_one_effect(api: Api) -> None:
+    first = await api.post("/api/v3/signals/generate", signal_body(), headers=KEY)
+    before = api.store.contents()
+    again = await api.post("/api/v3/signals/generate", signal_body(), headers=KEY)
+    assert first.status_code == again.status_code == 201
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert api.store.contents() == before
+    assert isinstance(api.publisher, RecordingPublisher)
+    assert len(api.publisher.messages) == 1
+
+
+async def test_a_post_when_repeated_with_other_spacing_then_it_is_the_same_body(api: Api) -> None:
+    one = b'{"reason": "a", "x": 1}'.replace(b', "x": 1', b"")
+    first = await api.call("POST", "/api/ops/halt", content=one, headers=KEY)
+    again = await api.call("POST", "/api/ops/halt", content=b'{ "reason":"a" }', headers=KEY)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_post_when_the_key_comes_with_another_body_then_422(api: Api) -> None:
+    await api.post(CREATE, agent_body(), headers=KEY)
+    before = api.store.contents()
+    response = await api.post(CREATE, agent_body(name="Another"), headers=KEY)
+    assert_problem(response, 422, "IDEMPOTENCY_KEY_REUSED")
+    assert api.store.contents() == before
+
+
+async def test_a_post_when_the_key_was_used_at_another_path_then_it_is_another_key(
+    api: Api,
+) -> None:
+    first = await api.post(CREATE, agent_body(), headers=KEY)
+    other = await api.post("/api/agents/create", agent_body(), headers=KEY)
+    assert first.status_code == other.status_code == 201
+    assert first.json()["agent_id"] != other.json()["agent_id"]
+
+
+async def test_a_post_when_refused_then_its_key_is_free_again(api: Api) -> None:
+    before = api.store.contents()
+    assert_problem(await api.post(CREATE, agent_body(name=""), headers=KEY), 422)
+    assert api.store.contents() == before
+    assert (await api.post(CREATE, agent_body(), headers=KEY)).status_code == 201
+
+
+async def test_a_post_when_the_first_is_still_running_then_409(api: Api) -> None:
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def stall(operation: str, argument: object) -> None:
+        if operation == "commit" and "agents_v3" in str(argument):
+            entered.set()
+            await leave.wait()
+
+    api.store.before = stall
+    running = asyncio.create_task(api.post(CREATE, agent_body(), headers=KEY))
+    await entered.wait()
+    response = await api.post(CREATE, agent_body(), headers=KEY)
+    assert_problem(response, 409, "IDEMPOTENCY_KEY_IN_USE")
+    assert response.headers["retry-after"] == "1"
+    leave.set()
+    assert (await running).status_code == 201
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("when", ["before the work", "after the work"])
+async def test_a_post_when_the_process_died_then_the_lease_passes_and_the_redo_is_the_same(
+    api: Api, when: str
+) -> None:
+    alive = True
+
+    async def die(operation: str, argument: object) -> None:
+        nonlocal alive
+        if not alive or (operation == "commit" and "agents_v3" in str(argument)):
+            alive = False
+            raise Died
+
+    if when == "before the work":
+        api.store.before = die
+    else:
+        api.store.after = die
+    with pytest.raises(Died):
+        await api.post(CREATE, agent_body(), headers=KEY)
+    api.store.before = api.store.after = None
+    kept = api.store.contents()[IDEMPOTENCY_KEYS]
+    assert [record["state"] for record in kept.values()] == ["INPROGRESS"]
+    early = await api.post(CREATE, agent_body(), headers=KEY)
+    assert_problem(early, 409, "IDEMPOTENCY_KEY_IN_USE")
+    api.clock.advance(91)
+    redo = await api.post(CREATE, agent_body(), headers=KEY)
+    assert redo.status_code == 201
+    created = set(api.store.contents()["agents_v3"]) - {V3_AGENT, "agt_paused"}
+    assert created == {redo.json()["agent_id"]}
+
+
+async def test_a_post_when_the_store_fails_then_503_and_the_retry_acts_once(api: Api) -> None:
+    failed = False
+
+    async def lose_the_answer(operation: str, argument: object) -> None:
+        nonlocal failed
+        if operation == "commit" and "agents_v3" in str(argument) and not failed:
+            failed = True
+            raise TransientError("the answer was lost")
+
+    api.store.after = lose_the_answer
+    assert_problem(await api.post(CREATE, agent_body(), headers=KEY), 503, "STORE_UNAVAILABLE")
+    retry = await api.post(CREATE, agent_body(), headers=KEY)
+    assert retry.status_code == 201
+    created = set(api.store.contents()["agents_v3"]) - {V3_AGENT, "agt_paused"}
+    assert created == {retry.json()["agent_id"]}
+
+
+async def test_a_post_when_it_has_no_key_then_each_call_acts(api: Api) -> None:
+    first = await api.post(CREATE, agent_body())
+    second = await api.post(CREATE, agent_body())
+    assert first.json()["agent_id"] != second.json()["agent_id"]
+    assert IDEMPOTENCY_KEYS not in api.store.contents()
+
+
+async def test_a_deployment_when_repeated_with_its_key_then_no_key_material_is_kept(
+    api: Api,
+) -> None:
+    body = {"agent_id": V3_AGENT, "user_wallet": WALLET}
+    await api.post("/api/v3/agents/deploy", body, headers=KEY)
+    (record,) = api.store.contents()[IDEMPOTENCY_KEYS].values()
+    assert record["state"] == "DONE"
+    assert record["status"] == 201

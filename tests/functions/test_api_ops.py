@@ -1,0 +1,160 @@
+"""Halt, reduce, resume, breakers, health."""
+
+import pytest
+
+from common.books import AUDIT, MARKET_SNAPSHOTS, NOTIFICATIONS, ORDER_INTENTS, OUTBOX
+from common.config import BreakerSettings, Settings
+from common.domain.instrument import Venue
+from common.domain.order import IntentStatus
+from common.errors import ConflictError, TransientError
+from common.how.trading_state import PLATFORM, TradingState, read_state
+from common.ports import Create, Ref
+from common.where.breakers import Breakers
+from functions.api.health import Health
+from functions.api.ops import change_state
+from tests.builders import a_snapshot, an_intent
+from tests.fakes.publisher import RecordingPublisher
+from tests.functions.api_client import Api, assert_problem
+
+
+async def test_state_when_never_set_then_halted(api: Api) -> None:
+    assert (await api.get("/api/ops/state")).json()["state"] == "HALTED"
+
+
+@pytest.mark.parametrize(
+    ("verb", "state"), [("halt", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")]
+)
+async def test_a_change_when_asked_then_persisted_audited_and_told(
+    api: Api, verb: str, state: str
+) -> None:
+    response = await api.post(f"/api/ops/{verb}", {"reason": "drill"})
+    assert response.status_code == 200, response.text
+    assert response.json()["state"] == state
+    assert await read_state(api.store) is TradingState(state)
+    contents = api.store.contents()
+    (audit,) = contents[AUDIT].values()
+    assert audit["facts"]["reason"] == "drill"
+    (notification,) = contents[NOTIFICATIONS].values()
+    assert "drill" in notification["notification"]["text"]
+    assert isinstance(api.publisher, RecordingPublisher)
+    assert len(api.publisher.messages) == 1
+    assert OUTBOX not in contents
+    assert (await api.get("/api/ops/state")).json() == response.json()
+
+
+async def test_halt_when_it_has_no_body_or_comes_twice_then_the_same_epoch(api: Api) -> None:
+    first = await api.post("/api/ops/halt")
+    again = await api.post("/api/ops/halt", {"reason": "again"})
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert first.json()["epoch"] == 1
+    assert (await api.post("/api/ops/resume")).json()["epoch"] == 2
+
+
+async def test_resume_when_an_order_is_unresolved_then_409_and_still_halted(api: Api) -> None:
+    await api.post("/api/ops/halt")
+    intent = an_intent(status=IntentStatus.UNRESOLVED)
+    await api.put_records((Ref(ORDER_INTENTS, intent.plan.intent_id), intent))
+    before = api.store.contents()
+    assert_problem(await api.post("/api/ops/resume"), 409, "UNRESOLVED_ORDERS")
+    assert api.store.contents() == before
+
+
+async def test_a_change_when_another_wins_the_race_then_it_reads_again(api: Api) -> None:
+    raced = False
+
+    async def race(operation: str, argument: object) -> None:
+        nonlocal raced
+        if operation == "commit" and not raced:
+            raced = True
+            await change_state(
+                TradingState.REDUCING, reason="quicker", by="x", store=api.store, clock=api.clock
+            )
+
+    await api.post("/api/ops/resume")
+    api.store.before = race
+    shown = (await api.post("/api/ops/halt")).json()
+    assert (shown["state"], shown["epoch"]) == ("HALTED", 3)
+
+
+async def test_a_change_when_it_never_wins_then_409(api: Api) -> None:
+    async def lose(operation: str, argument: object) -> None:
+        if operation == "commit":
+            raise ConflictError("lost", collection=PLATFORM.collection, document_id=PLATFORM.id)
+
+    api.store.before = lose
+    assert_problem(await api.post("/api/ops/halt"), 409, "CONFLICT")
+
+
+async def test_breakers_when_one_is_open_then_it_is_shown(api: Api) -> None:
+    breakers = Breakers(api.store, api.clock, BreakerSettings(failures_to_open=1))
+    ticket = await breakers.admit(Venue.GMX, "request-1")
+    assert ticket is not None
+    await breakers.failed(ticket, "timeout")
+    shown = (await api.get("/api/ops/breakers")).json()["breakers"]
+    states = {breaker["venue"]: breaker["status"] for breaker in shown}
+    assert states == {"HYPERLIQUID": "CLOSED", "OSTIUM": "CLOSED", "GMX": "OPEN", "SPOT": "CLOSED"}
+
+
+async def test_health_when_market_data_is_fresh_then_running(api: Api) -> None:
+    """SW-14."""
+    await api.put_records((Ref(MARKET_SNAPSHOTS, "BTC"), a_snapshot("BTC")))
+    shown = (await api.get("/health", token=None)).json()
+    assert shown["status"] == "healthy"
+    assert shown["version"]
+    orchestrator = shown["orchestrator"]
+    assert orchestrator["running"] is True
+    assert orchestrator["uptime_seconds"] >= 0
+    assert orchestrator["config"]["symbols"] == list(Settings().swarm.symbols)
+    assert orchestrator["components"]["store"] == "ok"
+    assert orchestrator["components"]["breakers_open"] == []
+
+
+async def test_health_when_market_data_is_old_then_degraded(api: Api) -> None:
+    await api.put_records((Ref(MARKET_SNAPSHOTS, "BTC"), a_snapshot("BTC")))
+    api.clock.advance(3600)
+    shown = (await api.get("/health")).json()
+    assert shown["status"] == "degraded"
+    assert shown["orchestrator"]["components"]["market_data"] == "stale"
+
+
+async def test_health_when_the_store_is_down_then_it_still_answers(api: Api) -> None:
+    async def fail(operation: str, argument: object) -> None:
+        raise TransientError("no store")
+
+    api.store.before = fail
+    response = await api.get("/health")
+    assert response.status_code == 200
+    assert response.json()["orchestrator"]["components"]["store"] == "unreachable"
+    assert_problem(await api.get("/api/agents"), 503, "STORE_UNAVAILABLE")
+
+
+async def test_health_when_asked_often_then_the_store_is_read_once(api: Api) -> None:
+    reads = 0
+
+    async def count(operation: str, argument: object) -> None:
+        nonlocal reads
+        reads += 1
+
+    api.store.before = count
+    health = Health()
+    for _ in range(5):
+        await health.report(store=api.store, clock=api.clock, settings=Settings())
+    assert reads == 3  # snapshots, trading state, breakers
+
+
+async def test_an_unexpected_error_when_raised_then_500_without_its_words(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(operation: str, argument: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    api.store.before = fail
+    response = await api.get("/api/agents")
+    assert_problem(response, 500, "INTERNAL")
+    assert "secret" not in response.text
+
+
+async def test_a_record_when_it_cannot_be_read_then_500_not_422(api: Api) -> None:
+    await api.store.commit([Create(PLATFORM, {"state": "ODD"})])
+    assert_problem(await api.get("/api/ops/state"), 500, "INTERNAL")
