@@ -1,6 +1,7 @@
 """What every document store promises, on every adapter."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -61,9 +62,10 @@ async def test_get_when_absent_then_none(store: DocumentStore) -> None:
         {"text": "", "unicode": "naïve 価格 🚀 \u0000 \U0010ffff", "quote": "a'b\"c\\d`e"},
         {"none": None, "yes": True, "no": False, "one": 1, "zero": 0},
         {"empty": {}, "list": [], "deep": {"a": {}, "b": [], "c": [{}, {"d": []}]}},
+        json.loads('{"a":' * 19 + "{}" + "}" * 19),
         {"list": [1, "two", None, True, {"three": [3]}], "odd": {"a.b": 1, "c d": 2, "`": 3}},
     ],
-    ids=["nothing", "integers", "text", "scalars", "empties", "nested"],
+    ids=["nothing", "integers", "text", "scalars", "empties", "20-deep", "nested"],
 )
 async def test_create_when_read_back_then_the_same(
     store: DocumentStore, data: dict[str, Any]
