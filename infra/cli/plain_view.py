@@ -53,7 +53,7 @@ class PlainView:
             record = from_document(SignalRecord, document.data)
             if record.status.is_terminal:
                 del self._open[record.signal.signal_id]
-                self._line(record.signal.created_at, "signal", _signal_text(record))
+                self._line(self._runtime.clock.now(), "signal", _signal_text(record))
 
     def _line(self, at: datetime, kind: str, text: str) -> None:
         self._write(f"{clock_time(at)}  {kind:<8}  {' '.join(text.split())}")

@@ -100,10 +100,9 @@ class _Page:
 
 
 def opening_lines(stack: LocalStack, options: StackOptions, token: str) -> list[str]:
-    feed = stack.runtime.make_feed()
-    banner = f"{_badge(options)}: {feed.label}. Paper trading, no real orders."
     return [
-        f"Sapphire  {banner}",
+        f"Sapphire  {_badge(options)}  {stack.runtime.make_feed().label}",
+        "          paper trading: no order leaves this machine",
         f"  API     {stack.url}  (documentation at {stack.url}/docs)",
         f"  token   {token}",
         f"  try     curl -H 'Authorization: Bearer {token}' {stack.url}/api/portfolio/positions",

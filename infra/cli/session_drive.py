@@ -10,6 +10,7 @@ from infra.local.stack import LocalStack
 from infra.local.stack_checks import check_books
 from infra.local.stack_figures import collect_figures
 from infra.local.stack_options import Recording, StackOptions
+from infra.local.stack_schedule import run_schedule
 
 
 class Drive(Protocol):
@@ -58,10 +59,9 @@ class ScheduleDrive:
         """The clock runs by itself."""
 
     async def run(self, stop: asyncio.Event) -> tuple[int, list[str]]:
-        from infra.local.stack_schedule import run_schedule
-
         self._started_at = time.perf_counter()
         await self._stack.recover()
+        await self._stack.run_job("fetch_market", self._stack.runtime.clock.now())
         await run_schedule(self._stack, stop, self._enough)
         if not self._enough():
             return 0, []

@@ -1,15 +1,20 @@
 """Where a local run logs: a file in its data directory, so that the terminal stays readable."""
 
 import logging
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from infra.gcp.logging import JsonFormatter
+
+_FILE_BYTES = 5_000_000
 
 
 def log_to(path: Path, *, quiet: bool) -> None:
     """JSON lines, redacted. `quiet` keeps warnings and worse: a replay handles thousands."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = RotatingFileHandler(
+        path, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True
+    )
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     for former in list(root.handlers):
@@ -17,6 +22,7 @@ def log_to(path: Path, *, quiet: bool) -> None:
             root.removeHandler(former)
             former.close()
     root.addHandler(handler)
-    root.setLevel(logging.WARNING if quiet else logging.INFO)
-    for chatty in ("httpx", "httpcore", "asyncio", "uvicorn"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    level = logging.WARNING if quiet else logging.INFO
+    for ours in ("sapphire", "common", "functions", "infra"):
+        logging.getLogger(ours).setLevel(level)

@@ -26,9 +26,10 @@ _IDLE_MAX_S = 180.0  # beyond every backoff of one message's first attempts
 
 
 class EmulatorBackend:
-    """What the emulators hold ends with them; `launch` starts both."""
+    """What the emulators hold ends with them."""
 
-    def __init__(self, emulators: Emulators, project: str) -> None:
+    def __init__(self, emulators: Emulators | None, project: str) -> None:
+        """`emulators` are stopped by `stop`; None leaves alone those that the environment names."""
         self._emulators = emulators
         self._project = project
         self._pipeline: Pipeline = load_pipeline()
@@ -86,7 +87,8 @@ class EmulatorBackend:
         await self.publisher.close()
         await self._topology.close()
         await self.store.close()
-        await self._emulators.stop()
+        if self._emulators is not None:
+            await self._emulators.stop()
 
 
 class TrackedPublisher:

@@ -1,0 +1,76 @@
+"""The whole pipeline on Google's emulators: real HTTP servers, real pushes, real Firestore."""
+
+import asyncio
+import os
+
+import pytest
+
+from common.config import Settings, SwarmSettings
+from infra.local.emulators import Emulators
+from infra.local.replay import ReplayDriver
+from infra.local.stack import Backend, LocalStack
+from infra.local.stack_checks import check_books
+from infra.local.stack_embedded import EmbeddedBackend
+from infra.local.stack_emulator import EmulatorBackend
+from infra.local.stack_figures import RunFigures, collect_figures
+from infra.local.stack_options import Recording, open_recording
+from tests.shared_data import shared_path
+
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
+
+TICKS = 62  # the indicators are warm after 49; the first trades follow
+PROJECT = "sapphire-end-to-end"
+
+
+@pytest.fixture
+def emulator_environment(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> Emulators:
+    for name, value in emulators.env.items():
+        monkeypatch.setenv(name, value)
+    return emulators
+
+
+async def replayed(backend: Backend, recording: Recording) -> tuple[RunFigures, list[str]]:
+    symbols = recording.feed.symbols
+    settings = Settings(feed="replay", swarm=SwarmSettings(symbols=symbols, interval="5m"))
+    stack = LocalStack(
+        settings=settings,
+        clock=recording.clock,
+        backend=backend,
+        make_feed=lambda: recording.feed,
+        push_token="push-token-of-a-test",
+    )
+    driver = ReplayDriver(
+        pipeline=stack,
+        store=backend.store,
+        feed=recording.feed,
+        clock=recording.clock,
+        interval="5m",
+        run_key="test",
+        ticks=TICKS,
+    )
+    await driver.prepare()
+    await stack.start()
+    try:
+        await driver.run(asyncio.Event())
+        check = await check_books(backend.store, stack.runtime.make_venues())
+        return await collect_figures(backend.store), check.problems
+    finally:
+        await stack.stop()
+
+
+async def test_replay_when_run_on_the_emulators_then_decides_and_trades_as_embedded(
+    emulator_environment: Emulators,
+) -> None:
+    data = shared_path("data/replay")
+    assert os.environ["FIRESTORE_EMULATOR_HOST"] == emulator_environment.firestore_host
+
+    there = open_recording(data, "5m", None)
+    on_emulators, problems = await replayed(EmulatorBackend(None, PROJECT), there)
+    here = open_recording(data, "5m", None)
+    embedded, _ = await replayed(EmbeddedBackend(None, clock=here.clock, in_order=True), here)
+
+    assert problems == []
+    assert on_emulators.fills >= 1
+    assert on_emulators.decisions_digest == embedded.decisions_digest
+    assert on_emulators.signals == embedded.signals
+    assert on_emulators.orders == embedded.orders
