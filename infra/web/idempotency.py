@@ -29,7 +29,7 @@ from infra.web.problems import Problem
 NONCE_KEY = "sapphire.nonce"
 LEASE = timedelta(seconds=90)  # longer than the function may run
 KEPT_FOR = timedelta(hours=24)
-KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = re.compile(r"[\x20-\x7e]{1,255}")
 
 INPROGRESS, DONE = "INPROGRESS", "DONE"
 _METHODS = frozenset({"POST", "PUT"})
@@ -198,7 +198,7 @@ def _key_of(scope: Scope) -> str | None:
         return None
     text = given[0].decode("latin-1")
     if len(given) > 1 or not KEY_PATTERN.fullmatch(text):
-        detail = "one key of 1 to 255 visible ASCII characters"
+        detail = "one key of 1 to 255 printable ASCII characters"
         raise Problem(400, "INVALID_IDEMPOTENCY_KEY", detail, where="header.Idempotency-Key")
     return str(text)
 

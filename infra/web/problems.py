@@ -64,13 +64,6 @@ def problem_of(error: SapphireError) -> Problem:
     match error:
         case Problem():
             return error
-        case UnauthenticatedError():
-            return Problem(
-                401,
-                "UNAUTHENTICATED",
-                "a valid bearer token is needed",
-                headers={"WWW-Authenticate": 'Bearer realm="sapphire"'},
-            )
         case InvalidInputError(code="INVALID_DOCUMENT"):
             return Problem(500, "INTERNAL", "a record cannot be read; see the log")
         case InvalidInputError():
@@ -80,20 +73,27 @@ def problem_of(error: SapphireError) -> Problem:
             return Problem(404, error.code, str(error))
         case DeniedError():
             return Problem(409, error.code, error.message)
-        case ConflictError():
-            return Problem(
-                409, "CONFLICT", "somebody else changed it meanwhile; read and try again"
-            )
         case RateLimitedError():
             wait = str(max(1, round(error.retry_after_s or 1)))
             return Problem(503, "BUSY", "try again later", headers={"Retry-After": wait})
+    return _in_fixed_words(error)
+
+
+def _in_fixed_words(error: SapphireError) -> Problem:
+    """Errors whose own words are for the log alone."""
+    match error:
+        case UnauthenticatedError():
+            challenge = {"WWW-Authenticate": 'Bearer realm="sapphire"'}
+            detail = "a valid bearer token is needed"
+            return Problem(401, "UNAUTHENTICATED", detail, headers=challenge)
+        case ConflictError():
+            return Problem(409, "CONFLICT", "somebody else changed it meanwhile; try again")
         case TransientError():
             detail = "the store could not be reached; nothing is lost, try again"
             return Problem(503, "STORE_UNAVAILABLE", detail, headers={"Retry-After": "1"})
         case ConfigurationError():
             return Problem(503, "CONFIGURATION", "the deployment is set up wrong; see the log")
-        case _:
-            return Problem(500, "INTERNAL", "an unexpected error; see the log")
+    return Problem(500, "INTERNAL", "an unexpected error; see the log")
 
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:

@@ -5,9 +5,15 @@ from typing import Any
 import pytest
 
 from common.books import V2, V3
+from common.config import Settings
 from common.domain.agent import Agent, Deployment
-from common.ports import Ref
+from common.domain.instrument import Venue
+from common.errors import ConflictError, InvalidInputError
+from common.ports import Query, Ref
 from common.wire import from_document
+from functions.api.deployments import deploy
+from functions.api.payloads import DeployV2, DeployV3
+from functions.api.records import scan
 from tests.builders import an_agent
 from tests.functions.api_client import (
     GMX_AGENT,
@@ -230,3 +236,71 @@ async def test_deploy_when_the_agent_is_of_the_other_book_then_404(
     response = await api.post(path, {"agent_id": agent, "user_wallet": WALLET})
     assert_problem(response, 404, "AGENT_NOT_FOUND")
     assert api.store.contents() == before
+
+
+async def test_deploy_when_two_come_at_once_then_one_deployment_and_the_other_key_409(
+    api: Api,
+) -> None:
+    body = {"agent_id": V3_AGENT, "user_wallet": WALLET}
+    raced = False
+
+    async def race(operation: str, argument: object) -> None:
+        nonlocal raced
+        if operation == "commit" and not raced:
+            raced = True
+            await api.post("/api/v3/agents/deploy", {**body, **key_of("ostium", 7)})
+
+    api.store.before = race
+    response = await api.post("/api/v3/agents/deploy", {**body, **key_of("ostium", 8)})
+    assert_problem(response, 409, "DEPLOYMENT_EXISTS")
+    assert len(api.store.contents()[V3.deployments]) == 1
+
+
+async def test_deploy_when_trading_live_then_each_venue_needs_its_key(api: Api) -> None:
+    wish = DeployV2(agent_id=V2_AGENT, user_wallet=WALLET, enabled_venues=[Venue.GMX])
+    with pytest.raises(InvalidInputError, match="GMX") as caught:
+        await deploy(
+            wish,
+            book=V2,
+            store=api.store,
+            clock=api.clock,
+            settings=Settings(mode="live"),
+            secrets=None,
+        )
+    assert caught.value.code == "KEY_MISSING"
+
+
+async def test_deploy_when_keys_come_and_no_secret_store_then_nothing_is_written(
+    api: Api,
+) -> None:
+    before = api.store.contents()
+    wish = DeployV3.model_validate(
+        {"agent_id": V3_AGENT, "user_wallet": WALLET, **key_of("ostium")}
+    )
+    with pytest.raises(ValueError, match="no secret store"):
+        await deploy(
+            wish,
+            book=V3,
+            store=api.store,
+            clock=api.clock,
+            settings=Settings(),
+            secrets=None,
+        )
+    assert api.store.contents() == before
+    assert key_of("ostium")["ostium_agent_key_encrypted"] not in repr(wish)
+
+
+async def test_scan_when_there_are_more_than_asked_for_then_it_stops_there(api: Api) -> None:
+    query = Query(V2.agents, limit=1)
+    assert [item.ref.id for item in await scan(api.store, query)] == [V2_AGENT, GMX_AGENT][::-1]
+    assert len(await scan(api.store, query, most=1)) == 1
+
+
+async def test_create_when_the_conflict_is_about_something_else_then_it_is_told(api: Api) -> None:
+    async def lose(operation: str, argument: object) -> None:
+        if operation == "commit":
+            raise ConflictError("lost", collection="audit", document_id="aud_1")
+
+    api.store.before = lose
+    response = await api.post("/api/v3/agents/create", agent_body())
+    assert_problem(response, 409, "CONFLICT")

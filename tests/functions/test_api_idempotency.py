@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from common.books import IDEMPOTENCY_KEYS
-from common.errors import TransientError
+from common.errors import ConflictError, TransientError
 from tests.fakes.publisher import RecordingPublisher
 from tests.functions.api_client import (
     V3_AGENT,
@@ -149,3 +149,88 @@ async def test_a_deployment_when_repeated_with_its_key_then_no_key_material_is_k
     (record,) = api.store.contents()[IDEMPOTENCY_KEYS].values()
     assert record["state"] == "DONE"
     assert record["status"] == 201
+
+
+async def test_a_post_when_another_takes_over_the_lease_first_then_409(api: Api) -> None:
+    await _abandon(api)
+
+    async def quicker(operation: str, argument: object) -> None:
+        if operation == "commit" and "Update" in str(argument):
+            raise ConflictError("lost", collection=IDEMPOTENCY_KEYS, document_id="k")
+
+    api.store.before = quicker
+    response = await api.post(CREATE, agent_body(), headers=KEY)
+    assert_problem(response, 409, "IDEMPOTENCY_KEY_IN_USE")
+
+
+async def test_a_post_when_the_key_vanishes_while_it_is_read_then_409(api: Api) -> None:
+    async def vanish(operation: str, argument: object) -> None:
+        if operation == "commit":
+            raise ConflictError("exists", collection=IDEMPOTENCY_KEYS, document_id="k")
+
+    api.store.before = vanish
+    response = await api.post(CREATE, agent_body(), headers=KEY)
+    assert_problem(response, 409, "IDEMPOTENCY_KEY_IN_USE")
+
+
+async def test_a_post_when_its_answer_cannot_be_kept_then_it_is_given_all_the_same(
+    api: Api,
+) -> None:
+    async def refuse_updates(operation: str, argument: object) -> None:
+        if operation == "commit" and "Update" in str(argument):
+            raise TransientError("no store")
+
+    api.store.before = refuse_updates
+    assert (await api.post(CREATE, agent_body(), headers=KEY)).status_code == 201
+    (record,) = api.store.contents()[IDEMPOTENCY_KEYS].values()
+    assert record["state"] == "INPROGRESS"
+
+
+@pytest.mark.parametrize("broken", ["get", "commit"])
+async def test_a_post_when_its_key_cannot_be_freed_then_the_first_error_is_told(
+    api: Api, broken: str
+) -> None:
+    async def fail_later(operation: str, argument: object) -> None:
+        if operation == broken and ("Delete" in str(argument) or broken == "get"):
+            raise TransientError("no store")
+
+    api.store.before = fail_later
+    assert_problem(await api.post(CREATE, {}, headers=KEY), 422, "MISSING_FIELD")
+    (record,) = api.store.contents()[IDEMPOTENCY_KEYS].values()
+    assert record["state"] == "INPROGRESS"
+
+
+async def test_a_post_when_its_lease_was_taken_over_then_the_newer_answer_is_kept(
+    api: Api,
+) -> None:
+    """The slow first request finishes after the second: same ids, and one record."""
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def stall_once(operation: str, argument: object) -> None:
+        if operation == "commit" and "agents_v3" in str(argument) and not entered.is_set():
+            entered.set()
+            await leave.wait()
+
+    api.store.before = stall_once
+    slow = asyncio.create_task(api.post(CREATE, agent_body(), headers=KEY))
+    await entered.wait()
+    api.clock.advance(91)
+    quick = await api.post(CREATE, agent_body(), headers=KEY)
+    leave.set()
+    assert (await slow).json() == quick.json()
+    (record,) = api.store.contents()[IDEMPOTENCY_KEYS].values()
+    assert record["state"] == "DONE"
+
+
+async def _abandon(api: Api) -> None:
+    """Leave the key INPROGRESS, its lease over."""
+
+    async def die(operation: str, argument: object) -> None:
+        if operation != "commit" or "agents_v3" in str(argument):
+            raise Died
+
+    api.store.before = die
+    with pytest.raises(Died):
+        await api.post(CREATE, agent_body(), headers=KEY)
+    api.store.before = None
+    api.clock.advance(91)

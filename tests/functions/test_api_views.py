@@ -294,3 +294,28 @@ async def test_notifications_when_raised_then_newest_first_with_their_delivery(a
     assert [each["notification_id"] for each in shown["notifications"]] == ["not_2", "not_1"]
     assert shown["notifications"][0]["delivery"] == "PENDING"
     assert NOTIFICATIONS in api.store.contents()
+
+
+async def test_performance_when_fills_span_days_then_the_ratios_are_there(api: Api) -> None:
+    await api.put_records((Ref(V3.deployments, "dep_1"), a_deployment()))
+    days = (
+        a_trade(1440 * day, OrderSide.SELL, "3000", result)
+        for day, result in enumerate(("10", "-5", "20"))
+    )
+    await put_fills(api, *days)
+    shown = (await api.get("/api/analytics/performance")).json()
+    assert shown["sharpe"] is not None
+    assert shown["sortino"] is not None
+
+
+async def test_signal_when_it_is_still_open_then_its_routes_so_far_are_shown(api: Api) -> None:
+    await api.put_records(
+        (Ref(V3.signals, "sig_1"), a_signal_record()), (Ref(V3.routing_history, "rte_1"), a_route())
+    )
+    shown = (await api.get("/api/v3/signals/sig_1")).json()
+    assert shown["status"] == "PENDING"
+    assert [route["selected_venue"] for route in shown["routing_history"]] == ["HYPERLIQUID"]
+    kept = a_signal_record(a_signal("sig_2"), routing_history=({"selected_venue": "GMX"},))
+    await api.put_records((Ref(V3.signals, "sig_2"), kept))
+    ended = (await api.get("/api/v3/signals/sig_2")).json()
+    assert ended["routing_history"] == [{"selected_venue": "GMX"}]
