@@ -29,6 +29,20 @@ _STOP_TIMEOUT_S = 5.0  # SIGTERM takes about 0.4 s
 _PORT_ATTEMPTS = 3  # another process may take the free port before Java does
 _PROBE_INTERVAL_S = 0.05
 
+# Java must not outlive us, however we die: the kernel closes our end of the pipe, and the guard,
+# which waits for just that, ends Java. Shell builtins only. The trap keeps the guard alive until
+# Java has ended, so that whoever waits for the guard has waited for Java.
+_GUARD = """
+trap : TERM
+exec 3<&0
+"$@" </dev/null 3<&- &
+java=$!
+{ read -r _ <&3; kill "$java"; } 2>/dev/null &
+wait "$java"; code=$?
+while kill -0 "$java" 2>/dev/null; do wait "$java"; code=$?; done
+exit "$code"
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Component:
@@ -193,8 +207,8 @@ class EmulatorProcess:
         port = free_port()
         output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; stop closes it
         process = subprocess.Popen(  # noqa: S603 - java and jar found by emulator_commands
-            [*command, f"--host={HOST}", f"--port={port}"],
-            stdin=subprocess.DEVNULL,
+            ["/bin/sh", "-c", _GUARD, "guard", *command, f"--host={HOST}", f"--port={port}"],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environ),
@@ -233,6 +247,8 @@ class EmulatorProcess:
             self._process.wait()
         finally:
             self._output.close()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):  # gone already, which is what is wanted

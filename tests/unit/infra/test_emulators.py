@@ -1,5 +1,7 @@
 """Finding, starting and stopping the emulators, with stand-ins for gcloud and Java."""
 
+import asyncio
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import pytest
 from common.errors import ConfigurationError, TransientError
 from infra.local.emulators import Emulators
 from tests.emulator.fixtures import started
+from tests.shared_data import REPOSITORY
 
 _SERVES = """
 import http.server
@@ -192,6 +195,42 @@ async def test_emulators_when_java_ignores_the_signal_then_its_group_is_killed(
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://{address}/")
+
+
+_STARTS_AND_WAITS = """
+import asyncio, json, sys
+from infra.local.emulators import Emulators
+
+async def main():
+    async with Emulators(environ=json.loads(sys.argv[1])):
+        print("started", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_emulators_when_their_starter_is_killed_then_they_end_too(machine: Machine) -> None:
+    machine.add_gcloud()
+    machine.add_jars()
+    alive = machine.root / "alive"
+    os.mkfifo(alive)
+    machine.add_java(f"held = open({str(alive)!r}, 'w')" + _SERVES.format(status=200))
+    starter = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _STARTS_AND_WAITS, json.dumps(machine.environ)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    # Reading ends once every process that holds the other end is gone.
+    all_gone = asyncio.create_task(asyncio.to_thread(alive.read_bytes))
+    assert starter.stdout is not None
+    assert await starter.stdout.readline() == b"started\n"
+    assert not all_gone.done()
+    starter.kill()
+    await starter.wait()
+    async with asyncio.timeout(20):
+        assert await all_gone == b""
 
 
 async def test_emulators_when_stopped_twice_then_nothing_happens(machine: Machine) -> None:
