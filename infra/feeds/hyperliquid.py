@@ -41,6 +41,7 @@ class _Contexts:
     fetched_at: datetime
     coins: dict[str, str]  # symbol -> Hyperliquid's name: PEPE -> kPEPE
     by_symbol: dict[str, AssetContext]
+    refused: dict[str, str]  # symbol -> what is wrong with its context
 
 
 class HyperliquidFeed:
@@ -76,6 +77,8 @@ class HyperliquidFeed:
         coin = contexts.coins.get(symbol)
         if coin is None:
             raise NotFoundError(f"Hyperliquid lists no {symbol[:20]!r}")
+        if symbol in contexts.refused:
+            raise InvalidInputError(contexts.refused[symbol], where="metaAndAssetCtxs")
         bars, book = await asyncio.gather(self._candles(coin, candles), self._book(coin))
         now = self._clock.now()
         closed = tuple(_without_gaps(closed_candles(bars, symbol, now), self._step)[-candles:])
@@ -109,7 +112,7 @@ class HyperliquidFeed:
             meta = as_list(answer, "metaAndAssetCtxs")[:1]
             table = parse_meta(meta[0] if meta else None, now, "live")
             coins = {item.symbol: item.venue_symbol for item in table.instruments}
-            self._contexts = _Contexts(now, coins, parse_asset_contexts(answer))
+            self._contexts = _Contexts(now, coins, *parse_asset_contexts(answer))
             return self._contexts
 
     async def _candles(self, coin: str, count: int) -> object:

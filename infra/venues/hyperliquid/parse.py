@@ -111,11 +111,14 @@ def _listed(payload: object) -> list[tuple[str, Answer]]:
     return listed
 
 
-def parse_asset_contexts(payload: object) -> dict[str, AssetContext]:
+def parse_asset_contexts(payload: object) -> tuple[dict[str, AssetContext], dict[str, str]]:
     """`{"type": "metaAndAssetCtxs"}`, by symbol; contexts stand in the order of the universe.
 
+    The second part says why a listed coin's own context is refused: one coin with a mark that is
+    not above 0 says nothing of the others.
+
     Raises:
-        InvalidInputError: another shape, unequal lengths, or a mark that is not above 0.
+        InvalidInputError: another shape, or unequal lengths.
     """
     pair = as_list(payload, "metaAndAssetCtxs")
     if len(pair) != 2:
@@ -127,12 +130,17 @@ def parse_asset_contexts(payload: object) -> dict[str, AssetContext]:
             f"{len(contexts)} contexts for {len(universe)} coins", where="metaAndAssetCtxs"
         )
     listed = {coin for coin, _ in _listed(pair[0])}
-    result = {}
+    result: dict[str, AssetContext] = {}
+    refused: dict[str, str] = {}
     for (coin, _), context in zip(universe, contexts, strict=True):
-        if coin in listed:
-            symbol, unit = token_unit(coin)
+        if coin not in listed:
+            continue
+        symbol, unit = token_unit(coin)
+        try:
             result[symbol] = _context(as_object(context, f"context.{coin}"), coin, unit)
-    return result
+        except InvalidInputError as error:
+            refused[symbol] = str(error)
+    return result, refused
 
 
 def _context(context: Answer, coin: str, unit: int) -> AssetContext:

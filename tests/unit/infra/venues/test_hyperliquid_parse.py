@@ -126,7 +126,8 @@ def test_parse_meta_when_unusable_then_names_the_field(
 
 def test_parse_asset_contexts_when_aligned_then_per_token() -> None:
     contexts = [CONTEXT, {**CONTEXT, "markPx": "0.004"}, {**CONTEXT, "markPx": None}]
-    parsed = parse_asset_contexts([META, contexts])
+    parsed, refused = parse_asset_contexts([META, contexts])
+    assert refused == {}
     assert set(parsed) == {"BTC", "PEPE"}
     assert parsed["BTC"].funding_rate_8h == Decimal("0.0001")
     assert parsed["BTC"].volume_24h == Decimal("1000.5")
@@ -142,7 +143,8 @@ def test_parse_asset_contexts_when_recorded_contexts_then_each_reads() -> None:
     for index, context in enumerate(contexts):
         if context["midPx"] is None:
             meta["universe"][index]["isDelisted"] = True
-    parsed = parse_asset_contexts([meta, contexts])
+    parsed, refused = parse_asset_contexts([meta, contexts])
+    assert refused == {}
     assert parsed["C0"].mark == Decimal("77562.0")
     assert len(parsed) > 100
 
@@ -152,11 +154,6 @@ def test_parse_asset_contexts_when_recorded_contexts_then_each_reads() -> None:
     [
         ([META], "metaAndAssetCtxs"),
         ([META, [CONTEXT]], "1 contexts for 3 coins"),
-        ([META, [{**CONTEXT, "markPx": "NaN"}, CONTEXT, CONTEXT]], "context.BTC.markPx"),
-        ([META, [{**CONTEXT, "markPx": "0"}, CONTEXT, CONTEXT]], "context.BTC.markPx"),
-        ([META, [{**CONTEXT, "markPx": 4.0}, CONTEXT, CONTEXT]], "context.BTC.markPx"),
-        ([META, [{**CONTEXT, "dayNtlVlm": "-1"}, CONTEXT, CONTEXT]], "context.BTC.dayNtlVlm"),
-        ([META, [CONTEXT, None, CONTEXT]], "context.kPEPE"),
     ],
 )
 def test_parse_asset_contexts_when_unusable_then_names_the_field(
@@ -164,6 +161,24 @@ def test_parse_asset_contexts_when_unusable_then_names_the_field(
 ) -> None:
     with pytest.raises(InvalidInputError, match=where):
         parse_asset_contexts(payload)
+
+
+@pytest.mark.parametrize(
+    ("contexts", "symbol", "where"),
+    [
+        ([{**CONTEXT, "markPx": "NaN"}, CONTEXT, CONTEXT], "BTC", "context.BTC.markPx"),
+        ([{**CONTEXT, "markPx": "0"}, CONTEXT, CONTEXT], "BTC", "context.BTC.markPx"),
+        ([{**CONTEXT, "markPx": 4.0}, CONTEXT, CONTEXT], "BTC", "context.BTC.markPx"),
+        ([{**CONTEXT, "dayNtlVlm": "-1"}, CONTEXT, CONTEXT], "BTC", "context.BTC.dayNtlVlm"),
+        ([CONTEXT, None, CONTEXT], "PEPE", "context.kPEPE"),
+    ],
+)
+def test_parse_asset_contexts_when_one_coin_is_unusable_then_the_others_are_kept(
+    contexts: list[object], symbol: str, where: str
+) -> None:
+    parsed, refused = parse_asset_contexts([META, contexts])
+    assert where in refused[symbol]
+    assert set(parsed) == {"BTC", "PEPE"} - {symbol}
 
 
 def test_parse_mids_when_recorded_then_tokens_by_their_own_name() -> None:
