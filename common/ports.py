@@ -89,7 +89,7 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Documents of a collection in order of `order_by` (dotted path; ties by id); None: by id alone.
+    """Documents of a collection in order of `order_by` (dotted path; ties by id), or by id.
 
     A range filter must be on the `order_by` path, and `descending` needs one: Firestore's rules.
     A filter on one field with an order by another needs a row in common/indexes.py.
