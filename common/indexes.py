@@ -64,6 +64,7 @@ INDEXES: tuple[Index, ...] = (
     Index(DECISIONS, ("symbol",), "decided_at", descending=True),
     Index(FILLS, ("signal_id",)),
     Index(FILLS, (), "recorded_at", descending=True),
+    Index(FILLS, (), "fill.ts_event", descending=True),
     Index(NOTIFICATIONS, (), "notification.created_at", descending=True),
     Index(NOTIFICATIONS, ("delivery",), "notification.created_at"),
     Index(ORDER_INTENTS, ("status",)),

@@ -21,8 +21,12 @@ BLOCKS_KEPT = 24  # per symbol: covers a day of 1m bars, the history and some ro
 
 _LEVELS = {"BTC": 105_000, "ETH": 3_600, "SOL": 165, "DOGE": 0.18, "PEPE": 6.5e-6, "WIF": 0.55}
 _LEVELS |= {"XRP": 2.4, "BNB": 950, "AVAX": 18, "LINK": 16, "ARB": 0.28, "SUI": 2.1, "HYPE": 38}
+_LEVELS |= {"EUR": 1.16, "GBP": 1.32, "USDJPY": 155, "XAU": 4_100, "XAG": 50, "CL": 60}
+_LEVELS |= {"US500": 6_700, "NVDA": 190, "AAPL": 270, "TSLA": 410}
 _MINUTE_SIGMA = 0.0009  # one minute's standard deviation at volatility 1, about 65 % a year
 _VOLATILITY = {"BTC": 0.7, "ETH": 0.9, "SOL": 1.2, "DOGE": 1.4, "PEPE": 1.8, "WIF": 1.9}
+_VOLATILITY |= {"EUR": 0.1, "GBP": 0.1, "USDJPY": 0.12, "XAU": 0.25, "XAG": 0.4, "CL": 0.5}
+_VOLATILITY |= {"US500": 0.25, "NVDA": 0.6, "AAPL": 0.4, "TSLA": 0.8}
 _DRIFTS = (0.0, 0.25, -0.25, 0.45, -0.45)  # of a regime, in standard deviations a bar
 _DRIFT_WEIGHTS = (10, 2, 2, 1, 1)
 _REGIME_BARS = (10, 36)

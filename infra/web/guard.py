@@ -4,16 +4,21 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import ConfigurationError, SapphireError, UnauthenticatedError
 from infra import bootstrap
 from infra.bearer import bearer_token, same_token
 from infra.web.body import MAX_BYTES, parse_json
+from infra.web.pages import DOCS
 from infra.web.problems import Problem, problem_of
 
-PUBLIC_PATHS = frozenset({"/", "/docs", "/health"})
-"""Open to everybody: the front page, the static reference page, and health. No state of a user."""
+PUBLIC_PATHS = frozenset({"/", "/health"})
+"""Open to everybody: the front page and health. No state of a user."""
+
+SIGN_IN_PATH = "/docs"
+"""A browser cannot send the token with its first request: it gets the page, which asks for it."""
 
 JSON_KEY = "sapphire.json"
 PRINCIPAL_KEY = "sapphire.principal"
@@ -89,9 +94,24 @@ class Authentication:
             expected = bootstrap.current().settings.api_token
             if not expected:
                 raise ConfigurationError("SAPPHIRE_API_TOKEN is not set; nobody can sign in")
-            check_bearer(scope["headers"], expected)
+            try:
+                check_bearer(scope["headers"], expected)
+            except UnauthenticatedError:
+                if scope["path"] != SIGN_IN_PATH or not _reads_html(scope):
+                    raise
+                await _sign_in_page()(scope, receive, send)
+                return
             scope[PRINCIPAL_KEY] = "operator"
         await self._app(scope, receive, send)
+
+
+def _reads_html(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def _sign_in_page() -> HTMLResponse:
+    """401 with the reference page, which holds no data and asks for the token."""
+    return HTMLResponse(DOCS, status_code=401, headers={"www-authenticate": "Bearer"})
 
 
 def check_bearer(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:

@@ -24,7 +24,7 @@ async def test_the_entry_point_when_a_body_is_invalid_then_its_own_problem_answe
     assert_problem(await api.post("/api/v3/agents/create", {}), 422, "MISSING_FIELD")
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/health"])
+@pytest.mark.parametrize("path", ["/", "/health"])
 async def test_the_public_pages_when_there_is_no_token_then_200(api: Api, path: str) -> None:
     response = await api.get(path, token=None)
     assert response.status_code == 200
@@ -33,10 +33,21 @@ async def test_the_public_pages_when_there_is_no_token_then_200(api: Api, path: 
 
 
 async def test_the_docs_page_when_served_then_it_needs_no_other_host(api: Api) -> None:
-    page = (await api.get("/docs", token=None)).text
+    page = (await api.get("/docs")).text
     assert "/openapi.json" in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+async def test_the_docs_page_when_a_browser_has_no_token_then_the_page_asks_for_it(
+    api: Api,
+) -> None:
+    response = await api.get("/docs", token=None, headers={"Accept": "text/html,*/*"})
+    assert response.status_code == 401
+    assert response.text == (await api.get("/docs")).text
+    assert_problem(await api.get("/docs", token=None), 401, "UNAUTHENTICATED")
+    elsewhere = await api.get("/api/agents", token=None, headers={"Accept": "text/html"})
+    assert_problem(elsewhere, 401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("token", [None, "", TOKEN[:-1], TOKEN + "x", "ÿ"])
