@@ -13,6 +13,7 @@ from common.ports import Query, Ref
 from common.wire import from_document
 from infra.bootstrap import Runtime
 from infra.cli.decision_ids import decision_refs
+from infra.cli.text import missing_prices
 from infra.local.stack_events import ObservedPublisher
 from infra.local.stack_figures import PositionFigures, position_figures
 
@@ -24,6 +25,7 @@ class LiveState:
     now: datetime
     trading_state: str
     marks: dict[str, Decimal]
+    missing: str  # which prices are missing and why; empty when none is
     decisions: dict[str, Decision]  # the newest known, by symbol
     signals: tuple[SignalRecord, ...]  # newest first
     positions: tuple[PositionFigures, ...]
@@ -48,6 +50,7 @@ class LiveReader:
             now=self._runtime.clock.now(),
             trading_state=(await read_state(store)).value,
             marks={} if market is None else {item.symbol: item.mark for item in market.snapshots},
+            missing="" if market is None else missing_prices(market.failed),
             decisions=dict(self._decisions),
             signals=await self._signals(),
             positions=await position_figures(store),

@@ -81,7 +81,10 @@ def _decisions(state: LiveState) -> RenderableType:
         decision = state.decisions.get(symbol)
         cells = [_vote(decision, agent) for agent in AGENTS]
         table.add_row(Text(symbol, style="bold"), price(mark), *cells, _consensus(decision))
-    return Panel(table, title="decisions", title_align="left", border_style="dim")
+    body: RenderableType = table
+    if state.missing:
+        body = Group(table, Text(f" {state.missing}", style="red"))
+    return Panel(body, title="decisions", title_align="left", border_style="dim")
 
 
 def _vote(decision: Decision | None, agent: str) -> Text:

@@ -53,7 +53,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from common.config import VERSION
 
-        parser.exit(message=f"sapphire {VERSION}\n")
+        print(f"sapphire {VERSION}")
+        parser.exit()
 
 
 if __name__ == "__main__":

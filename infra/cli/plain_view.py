@@ -17,7 +17,7 @@ from common.domain.signal import PositionSide, SignalRecord
 from common.ports import Ref
 from common.wire import from_document
 from infra.bootstrap import Runtime
-from infra.cli.text import clock_time, price, quantity
+from infra.cli.text import clock_time, missing_prices, price, quantity
 
 
 class PlainView:
@@ -61,8 +61,7 @@ class PlainView:
 
 def _tick_text(event: MarketUpdated) -> str:
     prices = "  ".join(f"{item.symbol} {price(item.mark)}" for item in event.snapshots)
-    failed = "  ".join(f"{symbol}: {why}" for symbol, why in sorted(event.failed.items()))
-    return f"{prices}  {failed}".strip()
+    return f"{prices}  {missing_prices(event.failed)}".strip()
 
 
 def _plan_text(plan: OrderPlan) -> str:

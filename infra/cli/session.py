@@ -45,7 +45,7 @@ async def _run(options: StackOptions) -> int:
     await _prepare_data_dir(options)
     log_to(options.data_dir / "sapphire.log", quiet=options.recording is not None)
     token = api_token(options.data_dir, options.settings.api_token)
-    settings = replace(options.settings, api_token=token)
+    settings = replace(options.settings, api_token=token, data_dir=str(options.data_dir))
     clock = await _clock(options)
     stack = LocalStack(
         settings=settings,
@@ -89,9 +89,15 @@ async def _shown(
     for line in lines:
         print(line)
     if stop.is_set():
-        print(f"stopped; state is kept in {options.data_dir}, the same command continues")
+        print(_farewell(options))
     sys.stdout.flush()
     return code
+
+
+def _farewell(options: StackOptions) -> str:
+    if options.backend == "emulator":
+        return "stopped; what the emulators held is gone with them"
+    return f"stopped; state is kept in {options.data_dir}, the same command continues"
 
 
 async def _driven(
@@ -117,6 +123,7 @@ async def _backend(options: StackOptions, clock: Clock) -> Backend:
     if options.backend == "emulator":
         from infra.local.stack_emulator import EmulatorBackend
 
+        print("starting the Firestore and Pub/Sub emulators ...", file=sys.stderr, flush=True)
         return await EmulatorBackend.launch(project=options.settings.project)
     from infra.local.stack_embedded import EmbeddedBackend
 

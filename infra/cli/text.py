@@ -1,5 +1,6 @@
 """Numbers and moments as people read them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -37,6 +38,15 @@ def quantity(value: Decimal) -> str:
     whole, dot, fraction = text.partition(".")
     sign = "-" if whole.startswith("-") else ""
     return f"{sign}{int(whole.lstrip('-')):,}{dot}{fraction}"
+
+
+def missing_prices(failed: Mapping[str, str]) -> str:
+    """`no price of BTC, ETH: the venue did not answer`; empty when there is nothing to say."""
+    by_reason: dict[str, list[str]] = {}
+    for symbol, why in sorted(failed.items()):
+        by_reason.setdefault(why, []).append(symbol)
+    told = (f"no price of {', '.join(symbols)}: {why}" for why, symbols in by_reason.items())
+    return "; ".join(told)
 
 
 def clock_time(moment: datetime) -> str:

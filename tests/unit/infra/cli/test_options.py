@@ -9,7 +9,7 @@ from infra.cli.options import INTERVALS, port, positive_int, speed, symbols
 def test_intervals_when_compared_with_the_domain_then_are_the_same() -> None:
     from common.domain.market import INTERVAL_MS
 
-    assert INTERVALS == tuple(INTERVAL_MS)
+    assert tuple(INTERVAL_MS) == INTERVALS
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", ""])
