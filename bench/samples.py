@@ -48,20 +48,18 @@ async def sampled(
     return _samples(timed[warmup:])
 
 
-def sampled_sync(call: Callable[[], object], *, count: int, warmup: int, batch: int = 1) -> Samples:
-    """Time `call`; each sample is the mean of `batch` calls where one is too short to time."""
+def sampled_sync(call: Callable[[], object], *, count: int, warmup: int) -> Samples:
+    """`sampled` for a call that awaits nothing and needs no input."""
     timed = []
     gc.collect()
     for _ in range(warmup + count):
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-        for _ in range(batch):
-            call()
-        took = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
-        timed.append((took[0] / batch, took[1] / batch))
+        call()
+        timed.append((time.perf_counter_ns() - wall, time.process_time_ns() - cpu))
     return _samples(timed[warmup:])
 
 
-def _samples(timed: Sequence[tuple[float, float]]) -> Samples:
+def _samples(timed: Sequence[tuple[int, int]]) -> Samples:
     return Samples(
         wall_ms=tuple(wall / _NS_PER_MS for wall, _ in timed),
         cpu_ms=tuple(cpu / _NS_PER_MS for _, cpu in timed),
