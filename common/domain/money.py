@@ -30,14 +30,15 @@ def parse_decimal(value: object) -> Decimal:
     Raises:
         ValueError: a float, a bool, an exponent, spaces, other digits, or over 30 + 60 digits.
     """
-    if isinstance(value, Decimal):
+    if isinstance(value, str):  # first: the text of messages and documents
+        if _DECIMAL_TEXT.fullmatch(value):
+            return Decimal(value)
+    elif isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("must be finite")
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and _DECIMAL_TEXT.fullmatch(value):
-        return Decimal(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return parse_decimal(str(value))
     raise ValueError("must be decimal text such as 0.25")
 
 
