@@ -117,8 +117,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         store=picked["SAPPHIRE_STORE"],
         bus=picked["SAPPHIRE_BUS"],
         feed=picked["SAPPHIRE_FEED"],
-        project=environ.get("GOOGLE_CLOUD_PROJECT", "sapphire-local"),
-        data_dir=environ.get("SAPPHIRE_DATA_DIR", ".sapphire"),
+        project=environ.get("GOOGLE_CLOUD_PROJECT") or "sapphire-local",
+        data_dir=environ.get("SAPPHIRE_DATA_DIR") or ".sapphire",
         api_token=environ.get("SAPPHIRE_API_TOKEN") or None,
         push_audience=environ.get("SAPPHIRE_PUSH_AUDIENCE") or None,
         push_service_account=environ.get("SAPPHIRE_PUSH_SERVICE_ACCOUNT") or None,
@@ -138,7 +138,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 def _swarm(environ: Mapping[str, str], problems: list[str]) -> SwarmSettings:
     defaults = SwarmSettings()
-    interval = environ.get("SAPPHIRE_INTERVAL", defaults.interval)
+    interval = environ.get("SAPPHIRE_INTERVAL") or defaults.interval
     if interval not in INTERVAL_MS:
         problems.append(f"SAPPHIRE_INTERVAL must be one of {', '.join(INTERVAL_MS)}")
     names = [name.strip() for name in environ.get("SAPPHIRE_SYMBOLS", "").split(",")]

@@ -43,6 +43,23 @@ class Exposure:
         holding = self.holdings.get(_key(venue, symbol))
         return holding.signed_qty if holding else ZERO
 
+    def left_to_reduce(self, intent_id: str, venue: str, symbol: str, side: OrderSide) -> Decimal:
+        """Signed base quantity at one venue once every other reservation of `side` has filled.
+
+        What is under way counts as filled, so that two orders cannot both close the same holding.
+        """
+        under_way = sum(
+            (
+                reservation.quantity
+                for key, reservation in self.reservations.items()
+                if key != intent_id
+                and (reservation.venue, reservation.symbol) == (venue, symbol)
+                and reservation.side is side
+            ),
+            ZERO,
+        )
+        return self.held(venue, symbol) + under_way * side.sign
+
     def held_anywhere(self, symbol: str) -> Decimal:
         """The holding of `symbol` that is largest in size, signed."""
         found = [

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 from common.domain.instrument import Venue
 from common.domain.moment import UtcDatetime
 from common.domain.money import CASH_INCREMENT, ZERO, Money, round_to
 from common.domain.order import Fill
 from common.domain.signal import PositionSide
+
+EXACT = Context(prec=120)  # the default 28 digits would drop the end of a long price times a size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,9 @@ class Position:
 
     def unrealized_pnl(self, mark: Decimal) -> Decimal:
         """Exact: realized + unrealized = cash flows + holdings at `mark`, to the last digit."""
-        cost = self.open_cost if self.signed_qty > 0 else -self.open_cost
-        return self.signed_qty * mark - cost
+        with localcontext(EXACT):
+            cost = self.open_cost if self.signed_qty > 0 else -self.open_cost
+            return self.signed_qty * mark - cost
 
 
 def apply_fill(position: Position, fill: Fill, *, now: datetime) -> Position:
@@ -54,6 +57,11 @@ def apply_fill(position: Position, fill: Fill, *, now: datetime) -> Position:
     closes first, then opens the remainder at the fill price. The caller applies each
     `trade_id` once.
     """
+    with localcontext(EXACT):
+        return _applied(position, fill, now)
+
+
+def _applied(position: Position, fill: Fill, now: datetime) -> Position:
     delta = fill.last_qty * fill.side.sign
     before = position.signed_qty
     after = before + delta

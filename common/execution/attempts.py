@@ -124,8 +124,9 @@ def _status_after(outcome: Outcome, filled: Decimal, quantity: Decimal) -> Order
     """
     if filled >= quantity:
         return OrderStatus.FILLED
-    if outcome.status is OrderStatus.FILLED:
-        # The venue says filled but has not told every fill yet: keep asking.
+    ended_with_more = outcome.status.is_terminal and outcome.filled_qty > filled
+    if outcome.status is OrderStatus.FILLED or ended_with_more:
+        # The venue says that more has filled than it has told yet: keep asking.
         return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.UNKNOWN
     if outcome.status is OrderStatus.ACCEPTED and filled:
         return OrderStatus.PARTIALLY_FILLED
@@ -146,8 +147,11 @@ def retry_after(
     """Whether a dead attempt may be followed by another, and at which venue.
 
     A refusal moves on to the next venue; an order that never arrived may be tried again where it
-    was. Nothing is tried once any of it has filled, or the plan is out of time.
+    was. Nothing is tried once any of it has filled, the plan is out of time, or a person was
+    called.
     """
+    if intent.status is IntentStatus.UNRESOLVED:
+        return None
     if intent.attempt >= max_attempts or intent.filled_qty > 0 or now >= intent.plan.expires_at:
         return None
     if outcome.status is OrderStatus.EXPIRED:

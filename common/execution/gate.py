@@ -44,7 +44,7 @@ async def last_gate(
     remaining = intent.plan.candidates[intent.candidate].quantity - intent.filled_qty
     if order.quantity > remaining:
         return Superseded("the quantity is above what remains of the intent")
-    held = exposure.held(order.venue, order.symbol)
+    held = exposure.left_to_reduce(order.intent_id, order.venue, order.symbol, order.side)
     trading = state_of(state)
     denial = state_denial(trading, side=order.side, quantity=order.quantity, held=held)
     if denial is not None:

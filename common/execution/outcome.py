@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from common.domain.money import ZERO, Money
 from common.domain.order import Fill, OrderReport, OrderStatus
 from common.how.limits import Refusal
 
@@ -12,6 +13,7 @@ class Outcome:
     code: str
     reason: str
     fills: tuple[Fill, ...] = ()
+    filled_qty: Money = ZERO  # what the venue says has filled; its fills may be told later
     venue_order_id: str | None = None
 
 
@@ -25,6 +27,7 @@ def from_report(report: OrderReport) -> Outcome:
         code=code,
         reason=report.reason,
         fills=report.fills,
+        filled_qty=report.filled_qty,
         venue_order_id=report.venue_order_id,
     )
 

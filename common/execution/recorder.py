@@ -20,7 +20,7 @@ from common.domain.order import (
     Order,
     OrderIntent,
 )
-from common.domain.position import Position, apply_fill
+from common.domain.position import EXACT, Position, apply_fill
 from common.domain.signal import SignalStatus
 from common.errors import ConflictError, TransientError
 from common.execution.attempts import Retry, intent_after, order_after
@@ -131,10 +131,14 @@ class Recorder:
         raise TransientError(f"intent {intent_id} is contended")
 
     async def _new_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
-        if not fills:
+        """Each fill that is not recorded yet, once, however often the venue told it."""
+        told = {fill_ref(fill): fill for fill in fills}
+        if not told:
             return ()
-        known = await self._store.get_many([fill_ref(fill) for fill in fills])
-        return tuple(fill for fill, found in zip(fills, known, strict=True) if found is None)
+        known = await self._store.get_many(list(told))
+        return tuple(
+            fill for fill, found in zip(told.values(), known, strict=True) if found is None
+        )
 
     async def _commit(
         self,
@@ -214,7 +218,7 @@ class Recorder:
                     signal_id=plan.signal_id,
                     intent_id=plan.intent_id,
                     position_id=position.position_id,
-                    realized_pnl=after.realized_pnl - position.realized_pnl,
+                    realized_pnl=EXACT.subtract(after.realized_pnl, position.realized_pnl),
                     recorded_at=now,
                 )
             )
@@ -225,7 +229,7 @@ class Recorder:
         status = DELIVERY_END.get(intent.status)
         if status is None or case.delivery.value.status is status:
             return []
-        late = case.delivery.value.status.is_terminal
+        late = case.delivery.value.status.is_terminal and intent.filled_qty > 0
         ended = replace(
             case.delivery.value,
             status=status,

@@ -1,13 +1,13 @@
 """Hard limits that no policy can raise. Each check returns a denial, or None."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.config import LimitSettings
 from common.domain.exposure import Exposure, Reservation
 from common.domain.market import INTERVAL_MS, MarketSnapshot
-from common.domain.money import plain
+from common.domain.money import ZERO, plain
 from common.how.denial import Denial
 
 
@@ -50,7 +50,11 @@ def check_exposure(
 ) -> Refusal | None:
     """The worst case with this order added. What does not add to the risk always passes."""
     worst = exposure.reserve(intent_id, reservation).notional()
-    if worst <= limits.max_exposure_per_deployment or worst <= exposure.notional():
+    if worst <= limits.max_exposure_per_deployment:
+        return None
+    # At the order's own price, so that a risen price alone does not block what reduces.
+    idle = exposure.reserve(intent_id, replace(reservation, quantity=ZERO)).notional()
+    if worst <= max(idle, exposure.notional()):
         return None
     return Refusal(
         Denial.EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT,

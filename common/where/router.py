@@ -13,8 +13,9 @@ from common.config import BreakerSettings
 from common.domain.instrument import Instrument, InstrumentTable, Venue, price_bound
 from common.domain.money import ZERO
 from common.domain.order import OrderSide, VenueCandidate
-from common.domain.rounding import check_order, round_price, round_quantity
+from common.domain.rounding import PRICE_NOT_ON_TICK, check_order, round_price, round_quantity
 from common.domain.routing import VenueCheck
+from common.errors import InvalidInputError
 from common.where.breaker import Breaker, BreakerStatus, would_admit
 
 
@@ -99,7 +100,10 @@ def _ask(
 ) -> tuple[VenueCheck, VenueCandidate | None]:
     instrument = table.find(request.symbol) if table else None
     quantity = round_quantity(instrument, request.quantity) if instrument else None
-    refusal = _refusal(request, venue, table, instrument, quantity)
+    price = _limit_price(request, instrument) if instrument else None
+    refusal = _refusal(
+        request, venue, table=table, instrument=instrument, quantity=quantity, price=price
+    )
     if refusal is None and breaker is not None:
         refusal = _breaker_refusal(venue, breaker, breaker_settings, now)
     count = table.pair_count if table else None
@@ -117,24 +121,31 @@ def _ask(
         quantity=quantity,
         table_age_s=int((now - table.refreshed_at).total_seconds()) if table else None,
     )
-    if refusal is not None or instrument is None or quantity is None:
+    if refusal is not None or instrument is None or quantity is None or price is None:
         return check, None
+    return check, VenueCandidate(
+        venue=venue, instrument_id=instrument.instrument_id, quantity=quantity, price=price
+    )
+
+
+def _limit_price(request: RouteRequest, instrument: Instrument) -> Decimal | None:
+    """The worst price that the order would carry; None when the venue has none that low."""
     buy = request.side is OrderSide.BUY
     bound = price_bound(request.price, buy=buy, slippage=request.slippage_max)
-    return check, VenueCandidate(
-        venue=venue,
-        instrument_id=instrument.instrument_id,
-        quantity=quantity,
-        price=round_price(instrument, bound, buy=buy),
-    )
+    try:
+        return round_price(instrument, bound, buy=buy)
+    except InvalidInputError:
+        return None
 
 
 def _refusal(
     request: RouteRequest,
     venue: Venue,
+    *,
     table: InstrumentTable | None,
     instrument: Instrument | None,
     quantity: Decimal | None,
+    price: Decimal | None,
 ) -> tuple[str, str] | None:
     symbol, label = request.symbol, venue.label
     if table is None:
@@ -149,8 +160,8 @@ def _refusal(
     sells = request.side is OrderSide.SELL and not instrument.shortable
     if sells and request.held.get(venue, ZERO) < quantity:
         return RouteCode.SHORT_NOT_POSSIBLE, f"{symbol} cannot be sold short on {label}"
-    code = check_order(instrument, quantity, request.price)
-    if code is not None and code != "PRICE_NOT_ON_TICK":
+    code = PRICE_NOT_ON_TICK if price is None else check_order(instrument, quantity, price)
+    if code is not None:
         return code, f"{symbol} on {label}: the size is outside the venue's limits ({code})"
     return None
 
@@ -164,6 +175,8 @@ def _breaker_refusal(
 
 
 def _why_none(symbol: str, checks: Sequence[VenueCheck]) -> tuple[str, str]:
+    if not checks:
+        return RouteCode.NO_VENUE_AVAILABLE, "No venue is enabled"
     if all(check.code == RouteCode.PAIR_NOT_LISTED for check in checks):
         return RouteCode.NO_VENUE_HAS_PAIR, "No venue has this pair"
     listed = [check for check in checks if check.code != RouteCode.PAIR_NOT_LISTED]

@@ -143,7 +143,7 @@ async def _refusal(desk: _Desk, plan: OrderPlan, found: _Found) -> Refusal | Non
         return Refusal(Denial.NO_EXECUTION_CLIENT, f"{candidate.venue.label} is not connected here")
     exposure = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
     state = await read_state(desk.store)
-    held = exposure.held(candidate.venue, plan.symbol)
+    held = exposure.left_to_reduce(plan.intent_id, candidate.venue, plan.symbol, plan.side)
     denial = state_denial(state, side=plan.side, quantity=candidate.quantity, held=held)
     if denial is not None:
         return Refusal(denial, f"Trading is {state.lower()}")

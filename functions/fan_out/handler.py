@@ -26,7 +26,7 @@ async def fan_out(
 
     A repeated page creates nothing anew and returns the same messages, whose consumers are
     idempotent. After the last page the deliveries are counted in the store, so that pages that
-    ran twice, or side by side, count right.
+    ran twice, or side by side, count right; a deployment that came later has missed the signal.
     """
     book = book_named(event.book)
     stored = await load(store, SignalRecord, Ref(book.signals, event.signal_id))
@@ -41,10 +41,15 @@ async def fan_out(
         _delivery(book, stored.value, from_document(Deployment, document.data), clock.now())
         for document in page.documents
     ]
-    messages = await _deliver(store, deliveries, onward)
+    counted = stored.value.deployments_expected is not None
+    if counted:
+        messages = [*await _known(store, deliveries), *onward]
+    else:
+        messages = await _deliver(store, deliveries, onward)
     if onward:
         return messages
-    await _expect(store, book, event.signal_id)
+    if not counted:
+        await _expect(store, book, event.signal_id)
     await finish_signal(store, book, event.signal_id)
     return messages
 
@@ -66,6 +71,12 @@ async def _deployments(
             cursor=cursor,
         )
     )
+
+
+async def _known(store: DocumentStore, deliveries: list[Delivery]) -> list[OutboxMessage]:
+    refs = [Ref(book_named(item.book).deliveries, item.delivery_id) for item in deliveries]
+    found = await store.get_many(refs)
+    return [_message(item) for item, known in zip(deliveries, found, strict=True) if known]
 
 
 async def _deliver(

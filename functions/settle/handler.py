@@ -1,9 +1,10 @@
 """Asks the venue what became of every order that is not proven, and ends what can be ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from common.audit import audit_write
 from common.books import BOOKS, ORDER_INTENTS, ORDERS, Book
@@ -12,15 +13,15 @@ from common.documents import Stored, load
 from common.domain.events import OrderUnknown, OutboxMessage, Tick
 from common.domain.instrument import Venue
 from common.domain.moment import iso
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderReport
-from common.domain.signal import Delivery, SignalStatus
+from common.domain.order import ORDER_MOVES, IntentStatus, Order, OrderIntent, OrderStatus
+from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import ConflictError, SapphireError, TransientError
 from common.execution.outcome import absent, from_report
 from common.execution.positions import venue_agrees
 from common.execution.recorder import Recorder
 from common.execution.signals import delivery_ends, finish_signal
 from common.how.denial import Denial
-from common.ports import Clock, DocumentStore, ExecutionVenue, Query, Ref, Where
+from common.ports import Clock, Document, DocumentStore, ExecutionVenue, Query, Ref, Where
 from common.wire import from_document
 
 PAGE = 200
@@ -31,7 +32,7 @@ OPEN_INTENTS = (
     IntentStatus.RETRYING,
     IntentStatus.UNRESOLVED,
 )
-TRIES = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ async def settle(
     """One intent after OrderUnknown; on a tick every open intent, then what a crash left
     unfinished.
 
-    Asking is never blocked: not by a breaker, not by a halt.
+    Asking is never blocked: not by a breaker, not by a halt, not by another intent's trouble.
+
+    Raises:
+        SapphireError: an intent's trouble, once everything else has been settled.
     """
     recorder = Recorder(store, clock, max_attempts=settings.limits.max_attempts)
     desk = _Desk(store, clock, settings, venues, recorder)
@@ -62,29 +66,46 @@ async def settle(
         stored = await load(store, OrderIntent, Ref(ORDER_INTENTS, event.intent_id))
         return await _resolve(desk, stored) if stored else []
     messages: list[OutboxMessage] = []
-    for stored in await _open_intents(desk):
+    troubles: list[SapphireError] = []
+    async for document in _all(desk, _OPEN_INTENTS):
         try:
-            messages += await _resolve(desk, stored)
+            messages += await _attend(desk, document)
         except SapphireError as error:
-            await _note_failure(desk, stored, error)
+            troubles.append(error)
     for book in BOOKS.values():
         await _expire_deliveries(desk, book)
         await _finish_signals(desk, book)
+    if troubles:
+        raise troubles[0]
     return messages
 
 
-async def _open_intents(desk: _Desk) -> list[Stored[OrderIntent]]:
-    page = await desk.store.query(
-        Query(
-            ORDER_INTENTS,
-            (Where("status", "in", tuple(status.value for status in OPEN_INTENTS)),),
-            limit=PAGE,
-        )
-    )
-    return [
-        Stored(document.ref, from_document(OrderIntent, document.data), document.version)
-        for document in page.documents
-    ]
+_OPEN_INTENTS = Query(
+    ORDER_INTENTS,
+    (Where("status", "in", tuple(status.value for status in OPEN_INTENTS)),),
+    limit=PAGE,
+)
+
+
+async def _all(desk: _Desk, query: Query) -> AsyncIterator[Document]:
+    """Every page: what stays open for long must not hide what comes after it."""
+    cursor: str | None = None
+    while True:
+        page = await desk.store.query(replace(query, cursor=cursor))
+        for document in page.documents:
+            yield document
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _attend(desk: _Desk, document: Document) -> list[OutboxMessage]:
+    intent = from_document(OrderIntent, document.data)
+    stored = Stored(document.ref, intent, document.version)
+    try:
+        return await _resolve(desk, stored)
+    except SapphireError as error:
+        return await _note_failure(desk, stored, error)
 
 
 async def _resolve(desk: _Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage]:
@@ -101,20 +122,46 @@ async def _resolve(desk: _Desk, stored: Stored[OrderIntent]) -> list[OutboxMessa
         )
     if order.value.status.is_terminal:
         return []
-    report = await _query(venue, order.value)
-    if report is not None:
-        return await desk.recorder.record(
-            intent.plan.intent_id, order.value.client_order_id, from_report(report)
-        )
-    return await _absent(desk, stored, order.value, venue)
+    report = await _answer(venue, venue.query_order(order.value))
+    if report is None:
+        return await _absent(desk, stored, order.value, venue)
+    messages = await desk.recorder.record(
+        intent.plan.intent_id, order.value.client_order_id, from_report(report)
+    )
+    if messages or not report.status.is_terminal:
+        return messages
+    return await _untold(desk, stored, order.value, venue)
 
 
-async def _query(venue: ExecutionVenue, order: Order) -> OrderReport | None:
+async def _answer(venue: ExecutionVenue, asked: Awaitable[T]) -> T:
+    """The venue's answer. Whatever else comes back is not one, and proves nothing."""
+    label = venue.venue.label
     try:
         async with asyncio.timeout(venue.capabilities.request_timeout.total_seconds()):
-            return await venue.query_order(order)
+            return await asked
+    except SapphireError:
+        raise
     except TimeoutError:
-        raise TransientError(f"{venue.venue.label} did not answer a query in time") from None
+        raise TransientError(f"{label} did not answer a query in time") from None
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise TransientError(f"{label}'s answer cannot be used ({problem})") from error
+
+
+async def _untold(
+    desk: _Desk, stored: Stored[OrderIntent], order: Order, venue: ExecutionVenue
+) -> list[OutboxMessage]:
+    """An order that ended at the venue without its fills told: in time, a person must look."""
+    known = await load(desk.store, Order, Ref(ORDERS, order.client_order_id))
+    final_at = order.submitted_at + venue.capabilities.absence_is_final_after
+    overdue = desk.clock.now() > final_at + desk.settings.limits.unresolved_after
+    if known is None or known.value.status.is_terminal or not overdue:
+        return []
+    return await desk.recorder.unresolved(
+        stored.value.plan.intent_id,
+        order.client_order_id,
+        f"{order.venue.label} ended the order and does not tell all of its fills",
+    )
 
 
 async def _absent(
@@ -123,14 +170,16 @@ async def _absent(
     """ "Not found" proves nothing before the order's expiry, clock skew and read lag are over.
 
     The answer that counts must be asked for after that moment, and the venue's position must
-    agree: a position that we cannot explain may be this very order.
+    agree: a position that we cannot explain may be this very order. An order that the venue has
+    accepted once cannot be absent.
     """
     intent, now = stored.value, desk.clock.now()
     final_at = order.submitted_at + venue.capabilities.absence_is_final_after
     if now <= final_at:
         await _asked(desk, stored)
         return []
-    if await venue_agrees(desk.store, venue, intent.plan, order):
+    never_seen = OrderStatus.EXPIRED in ORDER_MOVES[order.status]
+    if never_seen and await _answer(venue, venue_agrees(desk.store, venue, intent.plan, order)):
         return await desk.recorder.record(
             intent.plan.intent_id,
             order.client_order_id,
@@ -142,7 +191,8 @@ async def _absent(
     return await desk.recorder.unresolved(
         intent.plan.intent_id,
         order.client_order_id,
-        f"{order.venue.label} does not know the order, and its position is not the one we hold",
+        f"{order.venue.label} does not know the order, "
+        + ("and its position is not the one we hold" if never_seen else "which it had accepted"),
     )
 
 
@@ -164,14 +214,17 @@ async def _give_up_retry(desk: _Desk, intent: OrderIntent) -> list[OutboxMessage
     return await desk.recorder.abandon_retry(intent.plan.intent_id)
 
 
-async def _note_failure(desk: _Desk, stored: Stored[OrderIntent], error: SapphireError) -> None:
+async def _note_failure(
+    desk: _Desk, stored: Stored[OrderIntent], error: SapphireError
+) -> list[OutboxMessage]:
     """A failed query is not an answer. After long enough a person is called."""
     intent = stored.value
     waited = desk.clock.now() - intent.updated_at
-    if waited > desk.settings.limits.unresolved_after:
-        await desk.recorder.unresolved(
-            intent.plan.intent_id, intent.client_order_id, f"the venue cannot be asked: {error}"
-        )
+    if waited <= desk.settings.limits.unresolved_after:
+        return []
+    return await desk.recorder.unresolved(
+        intent.plan.intent_id, intent.client_order_id, f"the venue cannot be asked: {error}"
+    )
 
 
 async def _expire_deliveries(desk: _Desk, book: Book) -> None:
@@ -215,9 +268,31 @@ async def _expire(desk: _Desk, stored: Stored[Delivery], now: datetime) -> None:
 
 
 async def _finish_signals(desk: _Desk, book: Book) -> None:
-    """Signals whose last delivery ended just before a crash."""
-    page = await desk.store.query(
-        Query(book.signals, (Where("status", "==", SignalStatus.PENDING.value),), limit=PAGE)
-    )
-    for document in page.documents:
+    """Signals whose last delivery ended just before a crash, or whose fan-out was lost."""
+    pending = Query(book.signals, (Where("status", "==", SignalStatus.PENDING.value),), limit=PAGE)
+    async for document in _all(desk, pending):
+        record = from_document(SignalRecord, document.data)
+        await _close_fan_out(desk, book, Stored(document.ref, record, document.version))
         await finish_signal(desk.store, book, document.ref.id)
+
+
+async def _close_fan_out(desk: _Desk, book: Book, stored: Stored[SignalRecord]) -> None:
+    """A signal whose fan-out was dead-lettered ends with the deliveries that it has, if any."""
+    record, grace = stored.value, desk.settings.limits.delivery_grace
+    signal = record.signal
+    if record.deployments_expected is not None or desk.clock.now() < signal.expires_at + grace:
+        return
+    of_signal = (Where("signal_id", "==", signal.signal_id),)
+    count = await desk.store.count(Query(book.deliveries, of_signal))
+    closed = replace(record, deployments_expected=count)
+    if not count:
+        closed = replace(
+            closed,
+            status=SignalStatus.EXPIRED,
+            reason_code=Denial.SIGNAL_EXPIRED,
+            reason="The signal expired before any deployment received it",
+        )
+    try:
+        await desk.store.commit([stored.update(closed)])
+    except ConflictError:
+        return

@@ -1,0 +1,131 @@
+"""What a deployment has at risk, in the worst order in which its reservations may fill."""
+
+import itertools
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.domain.exposure import Exposure, Reservation
+from common.domain.order import OrderSide
+
+BUY, SELL = OrderSide.BUY, OrderSide.SELL
+
+
+def reserved(
+    side: OrderSide = BUY,
+    quantity: object = 1,
+    *,
+    price: object = 100,
+    venue: str = "GMX",
+    symbol: str = "ETH",
+) -> Reservation:
+    return Reservation(
+        venue=venue,
+        symbol=symbol,
+        side=side,
+        quantity=Decimal(str(quantity)),
+        price=Decimal(str(price)),
+    )
+
+
+def holding(quantity: object, *, price: object = 100, venue: str = "GMX") -> Exposure:
+    return Exposure.empty("dep_1").hold(
+        venue=venue, symbol="ETH", signed_qty=Decimal(str(quantity)), price=Decimal(str(price))
+    )
+
+
+def test_exposure_when_empty_then_nothing_is_at_risk() -> None:
+    empty = Exposure.empty("dep_1")
+
+    assert empty.notional() == 0
+    assert empty.held("GMX", "ETH") == 0
+    assert empty.held_anywhere("ETH") == 0
+
+
+def test_exposure_when_reserved_then_it_counts_until_released() -> None:
+    exposure = Exposure.empty("dep_1").reserve("int_1", reserved(quantity=2))
+
+    assert exposure.notional() == 200
+    assert exposure.reserve("int_1", reserved(quantity=3)).notional() == 300
+    assert exposure.release("int_1").notional() == 0
+    assert exposure.release("int_2") == exposure
+
+
+def test_exposure_when_held_then_flat_removes_it() -> None:
+    assert holding(-2).notional() == 200
+    assert holding(-2).held("GMX", "ETH") == -2
+    flat = holding(-2).hold(venue="GMX", symbol="ETH", signed_qty=Decimal(0), price=Decimal(1))
+    assert flat == Exposure.empty("dep_1")
+
+
+def test_exposure_when_venues_differ_then_long_and_short_do_not_cancel() -> None:
+    both = holding(2).hold(venue="OSTIUM", symbol="ETH", signed_qty=Decimal(-3), price=Decimal(100))
+
+    assert both.notional() == 500
+    assert both.held_anywhere("ETH") == -3
+    assert both.held_anywhere("BTC") == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "quantity", "worst"),
+    [
+        ("1", BUY, "2", "300"),
+        ("1", SELL, "0.5", "100"),
+        ("1", SELL, "3", "200"),
+        ("-1", BUY, "0.5", "100"),
+        ("-1", SELL, "2", "300"),
+    ],
+)
+def test_exposure_when_an_order_is_under_way_then_the_worst_of_filling_and_not_counts(
+    held: str, side: OrderSide, quantity: str, worst: str
+) -> None:
+    assert holding(held).reserve("i", reserved(side, quantity)).notional() == Decimal(worst)
+
+
+def test_exposure_when_prices_differ_then_the_highest_counts() -> None:
+    assert holding(1, price=90).reserve("i", reserved(BUY, 1, price=110)).notional() == 220
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "left"), [("5", SELL, "3"), ("5", BUY, "6"), ("-5", BUY, "-4")]
+)
+def test_left_to_reduce_when_others_are_under_way_then_they_count_as_filled(
+    held: str, side: OrderSide, left: str
+) -> None:
+    exposure = (
+        holding(held)
+        .reserve("mine", reserved(side, 4))
+        .reserve("sell", reserved(SELL, 2))
+        .reserve("buy", reserved(BUY, 1))
+        .reserve("elsewhere", reserved(side, 9, venue="OSTIUM"))
+        .reserve("other", reserved(side, 9, symbol="BTC"))
+    )
+
+    assert exposure.left_to_reduce("mine", "GMX", "ETH", side) == Decimal(left)
+
+
+sides = st.sampled_from(OrderSide)
+sizes = st.integers(0, 20)
+
+
+@given(
+    held=st.integers(-20, 20),
+    orders=st.lists(st.tuples(sides, sizes), max_size=5),
+)
+def test_exposure_when_any_orders_then_no_order_of_fills_is_worse(
+    held: int, orders: list[tuple[OrderSide, int]]
+) -> None:
+    exposure = holding(held) if held else Exposure.empty("dep_1")
+    for number, (side, size) in enumerate(orders):
+        exposure = exposure.reserve(f"int_{number}", reserved(side, size))
+    outcomes = itertools.product((0, 1), repeat=len(orders))
+    worst = max(
+        abs(held + sum(f * side.sign * size for f, (side, size) in zip(fills, orders, strict=True)))
+        for fills in outcomes
+    )
+
+    assert exposure.notional() == worst * 100
+    for number in range(len(orders)):
+        assert exposure.release(f"int_{number}").notional() <= exposure.notional()

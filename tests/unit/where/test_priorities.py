@@ -1,0 +1,37 @@
+"""V3-07, VP-02: whose order of venues counts."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from common.books import V2, V3
+from common.documents import create
+from common.domain.instrument import Venue
+from common.ports import Ref
+from common.where.priorities import RoutingConfig, venue_order
+from infra.local.memory_store import MemoryStore
+from tests.builders import AGENT_ID, DEPLOYMENT_ID, NOON, a_deployment
+
+HL, OSTIUM, GMX = Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        ({}, (HL, OSTIUM)),
+        ({AGENT_ID: (OSTIUM, HL)}, (OSTIUM, HL)),
+        ({AGENT_ID: (OSTIUM, HL), DEPLOYMENT_ID: (HL,)}, (HL,)),
+        ({DEPLOYMENT_ID: (GMX, OSTIUM)}, (OSTIUM,)),
+        ({DEPLOYMENT_ID: (GMX,)}, ()),
+    ],
+)
+async def test_venue_order_when_configured_then_reordered_and_narrowed_never_widened(
+    configured: Mapping[str, tuple[Venue, ...]], expected: tuple[Venue, ...]
+) -> None:
+    store = MemoryStore()
+    for subject, venues in configured.items():
+        config = RoutingConfig(subject_id=subject, venues=venues, updated_at=NOON)
+        await store.commit([create(Ref("venue_routing_config_v3", subject), config)])
+
+    assert await venue_order(store, V3, a_deployment()) == expected
+    assert await venue_order(store, V2, a_deployment()) == (HL, OSTIUM)
