@@ -16,6 +16,7 @@ async def run_schedule(stack: LocalStack, stop: asyncio.Event, enough: Callable[
         load_pipeline().scheduled(), clock=stack.runtime.clock, fire=stack.run_job
     )
     running = asyncio.create_task(scheduler.run())
+    await asyncio.sleep(0)  # `run` forgets a `stop` that came before it began
     try:
         while not (stop.is_set() or enough() or running.done()):
             await asyncio.wait({running}, timeout=_LOOK_EVERY_S)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from infra.local.stack_embedded import EmbeddedBackend
 from infra.local.stack_emulator import EmulatorBackend
 from infra.local.stack_figures import RunFigures, collect_figures
 from infra.local.stack_options import Recording, open_recording
+from tests.integration.command import Running
 from tests.shared_data import shared_path
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
@@ -74,3 +77,27 @@ async def test_replay_when_run_on_the_emulators_then_decides_and_trades_as_embed
     assert on_emulators.decisions_digest == embedded.decisions_digest
     assert on_emulators.signals == embedded.signals
     assert on_emulators.orders == embedded.orders
+
+
+def test_run_when_started_on_the_emulators_then_makes_its_first_trade_there(
+    emulator_environment: Emulators, tmp_path: Path
+) -> None:
+    command = Running("run", "--backend", "emulator", "--port", "0", cwd=tmp_path)
+    command.read_until("  trade     ")
+    code, seconds = command.stop(signal.SIGTERM)
+
+    assert (code, seconds < 10) == (0, True)
+    assert command.lines[-1] == "stopped; what the emulators held is gone with them"
+
+
+def test_emulators_when_asked_for_then_say_where_they_are_and_stop(
+    emulator_environment: Emulators, tmp_path: Path
+) -> None:
+    command = Running("emulators", cwd=tmp_path)
+    firestore = command.read_until("export FIRESTORE_EMULATOR_HOST=")
+    command.read_until("export PUBSUB_EMULATOR_HOST=127.0.0.1:")
+    command.read_until("# running")
+    code, _ = command.stop(signal.SIGINT)
+
+    assert code == 0
+    assert firestore != f"export FIRESTORE_EMULATOR_HOST={emulator_environment.firestore_host}"

@@ -229,3 +229,26 @@ def test_run_when_the_environment_is_wrong_then_names_the_variable(
     assert done.returncode == 2
     assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_run_when_killed_and_started_again_then_the_books_still_balance(tmp_path: Path) -> None:
+    first = simulated(tmp_path)
+    first.read_until("  trade     ")
+    first.kill()
+    second = simulated(tmp_path, "--ticks", "2")
+
+    assert second.wait() == 0, "\n".join(second.lines)
+    assert any(line.startswith("check ok") for line in second.lines)
+    assert int(value_of(second.lines, "fills ").split()[0]) >= 1
+
+
+@pytest.mark.parametrize("line", [("emulators",), ("run", "--backend", "emulator", "--port", "0")])
+def test_emulators_when_gcloud_is_missing_then_one_sentence_names_it(
+    tmp_path: Path, line: tuple[str, ...]
+) -> None:
+    done = sapphire(*line, cwd=tmp_path, env=environment(PATH=str(tmp_path)))
+
+    assert done.returncode == 2
+    assert "sapphire: the Google Cloud CLI is missing: install gcloud" in done.stderr
+    assert "Traceback" not in done.stderr
