@@ -7,7 +7,6 @@ from typing import Protocol
 from infra.cli.run_summary import summary_lines
 from infra.local.replay import ReplayDriver
 from infra.local.stack import LocalStack
-from infra.local.stack_checks import check_books
 from infra.local.stack_figures import collect_figures
 from infra.local.stack_options import Recording, StackOptions
 from infra.local.stack_schedule import run_schedule
@@ -102,6 +101,6 @@ def schedule_drive(stack: LocalStack, options: StackOptions) -> Drive:
 
 async def _summary(stack: LocalStack, *, ticks: int, elapsed_s: float) -> tuple[int, list[str]]:
     figures = await collect_figures(stack.runtime.store)
-    check = await check_books(stack.runtime.store, stack.runtime.make_venues())
+    check = await stack.check()
     lines = summary_lines(figures, check, ticks=ticks, elapsed_s=elapsed_s)
     return (0 if check.ok else 1), ["", *lines]

@@ -24,7 +24,7 @@ from infra.local.backtest_history import (
 )
 from infra.local.replay import ReplayDriver
 from infra.local.stack import LocalStack
-from infra.local.stack_checks import BooksCheck, check_books
+from infra.local.stack_checks import BooksCheck
 from infra.local.stack_embedded import EmbeddedBackend
 from infra.local.stack_figures import RunFigures, collect_figures
 from infra.local.stack_options import Recording
@@ -102,7 +102,7 @@ async def _result(
     result = BacktestResult(
         starting_equity=start,
         figures=await collect_figures(store),
-        check=await check_books(store, stack.runtime.make_venues()),
+        check=await stack.check(),
         trades=history.trades,
         agents=history.agents(),
         account=performance(equity, bar_ms=bar_ms),

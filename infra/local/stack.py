@@ -12,6 +12,7 @@ from common.ports import Clock, DocumentStore, MarketFeed, Publisher
 from infra.bootstrap import Runtime, build
 from infra.local.replay import unfinished
 from infra.local.seed_agents import seed_agents
+from infra.local.stack_checks import BooksCheck, check_books
 from infra.local.stack_events import ObservedPublisher
 from infra.local.stack_functions import Functions
 from infra.local.stack_server import LoopServer
@@ -39,6 +40,9 @@ class Backend(Protocol):
 
     async def idle(self) -> None:
         """Return once every message that was published has been answered for good."""
+
+    async def dead_letters(self) -> int:
+        """How many messages no function ever took."""
 
     async def stop(self) -> None:
         """Let what is being handled end, keep the rest, close the store."""
@@ -104,6 +108,14 @@ class LocalStack:
 
     async def idle(self) -> None:
         await self.backend.idle()
+
+    async def check(self) -> BooksCheck:
+        """Whether the books, the venues' ledgers and the bus agree; for a stack that is quiet."""
+        check = await check_books(self.runtime.store, self.runtime.make_venues())
+        dead = await self.backend.dead_letters()
+        if dead:
+            check.problems.append(f"{dead} messages are dead letters")
+        return check
 
     async def settle_down(self) -> None:
         """Wait until everything has its end, asking venues as time passes; 3 min at most."""

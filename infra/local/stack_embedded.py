@@ -59,6 +59,9 @@ class EmbeddedBackend:
     async def idle(self) -> None:
         await self.publisher.idle()
 
+    async def dead_letters(self) -> int:
+        return len(self.publisher.dead_letters())
+
     async def stop(self) -> None:
         await self.publisher.stop(grace_s=3.0)
         if isinstance(self.store, SqliteStore):

@@ -22,6 +22,7 @@ from infra.local.stack_functions import Functions
 from infra.local.stack_server import LoopServer, bind
 from infra.pipeline import Pipeline, load_pipeline
 
+_DEAD_LETTERS_WAIT_S = 1.0
 _IDLE_MAX_S = 180.0  # beyond every backoff of one message's first attempts
 
 
@@ -80,6 +81,10 @@ class EmulatorBackend:
 
     async def idle(self) -> None:
         await self.publisher.idle()
+
+    async def dead_letters(self) -> int:
+        """Takes them: a second call counts only what came since."""
+        return len(await self._topology.pull_dead_letters(timeout_s=_DEAD_LETTERS_WAIT_S))
 
     async def stop(self) -> None:
         await self._client.aclose()

@@ -11,7 +11,6 @@ from common.config import Settings, SwarmSettings
 from infra.local.emulators import Emulators
 from infra.local.replay import ReplayDriver
 from infra.local.stack import Backend, LocalStack
-from infra.local.stack_checks import check_books
 from infra.local.stack_embedded import EmbeddedBackend
 from infra.local.stack_emulator import EmulatorBackend
 from infra.local.stack_figures import RunFigures, collect_figures
@@ -55,7 +54,7 @@ async def replayed(backend: Backend, recording: Recording) -> tuple[RunFigures, 
     await stack.start()
     try:
         await driver.run(asyncio.Event())
-        check = await check_books(backend.store, stack.runtime.make_venues())
+        check = await stack.check()
         return await collect_figures(backend.store), check.problems
     finally:
         await stack.stop()
