@@ -28,7 +28,7 @@ values = st.recursive(
 
 @given(st.dictionaries(names, values, max_size=4))
 def test_document_when_measured_quickly_then_as_measured_slowly(data: dict[str, Any]) -> None:
-    quick = _usual_size(data, 1)
+    quick = _usual_size(data)
     if quick >= 0:
         assert quick == _size(REF, data, "", 1)
 
@@ -36,14 +36,14 @@ def test_document_when_measured_quickly_then_as_measured_slowly(data: dict[str, 
 def test_document_when_usual_then_the_quick_way_takes_it() -> None:
     candle = {"open_time_ms": 1, "open": "1.5"}
     data = {"a": [candle, candle], "b": None, "c": True, "d": {"e": ["x", 7, {}]}}
-    assert _usual_size(data, 1) == _size(REF, data, "", 1)
+    assert _usual_size(data) == _size(REF, data, "", 1)
 
 
 def test_document_when_too_deep_then_neither_way_takes_it() -> None:
     data: dict[str, Any] = {}
     for _ in range(MAX_DEPTH - 1):
         data = {"a": data}
-    assert _usual_size(data, 1) == _size(REF, data, "", 1)
-    assert _usual_size({"a": data}, 1) == -1
+    assert _usual_size(data) == _size(REF, data, "", 1)
+    assert _usual_size({"a": data}) == -1
     with pytest.raises(InvalidInputError, match="deeper"):
         _size(REF, {"a": data}, "", 1)
