@@ -21,6 +21,10 @@ def simulated(tmp_path: Path, *more: str) -> Running:
     return Running("run", "--port", "0", "--data-dir", "state", *more, cwd=tmp_path)
 
 
+def known(token: str) -> dict[str, str]:
+    return environment(SAPPHIRE_API_TOKEN=token)
+
+
 def url_and_token(command: Running) -> tuple[str, str]:
     url = command.read_until("  API     ").split()[1]
     return url, command.read_until("  token   ").split()[1]
@@ -36,6 +40,8 @@ def test_run_when_simulated_then_trades_at_once_and_stops_cleanly(tmp_path: Path
     health = httpx.get(f"{url}/health", trust_env=False).json()
     fills = httpx.get(f"{url}/api/history", headers=headers, trust_env=False).json()["fills"]
     told = sapphire("status", "--data-dir", "state", cwd=tmp_path)
+    as_json = sapphire("status", "--json", "--url", url, cwd=tmp_path / "state", env=known(token))
+    refused = sapphire("status", "--url", url, cwd=tmp_path, env=known("wrong"))
     second = sapphire("run", "--port", "0", "--data-dir", "state", cwd=tmp_path)
     code, seconds = command.stop(signal.SIGTERM)
 
@@ -43,6 +49,9 @@ def test_run_when_simulated_then_trades_at_once_and_stops_cleanly(tmp_path: Path
     assert fills
     assert told.returncode == 0, told.stderr
     assert "healthy" in told.stdout
+    assert json.loads(as_json.stdout)["state"]["state"] == "ACTIVE"
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "refuses our token: set SAPPHIRE_API_TOKEN" in refused.stderr
     assert (second.returncode, second.stdout) == (2, "")
     assert "another Sapphire" in second.stderr
     assert (code, seconds < 5) == (0, True)
@@ -252,3 +261,13 @@ def test_emulators_when_gcloud_is_missing_then_one_sentence_names_it(
     assert done.returncode == 2
     assert "sapphire: the Google Cloud CLI is missing: install gcloud" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_backtest_when_read_by_people_then_compares_with_buy_and_hold(tmp_path: Path) -> None:
+    data = shared_path("data/replay")
+    done = sapphire("backtest", "--replay", data, "--symbols", "BTC", "--ticks", "60", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    for text in ("check ok", "equity", "buy and hold", "total return", "win rate", "sharpe"):
+        assert text in done.stdout

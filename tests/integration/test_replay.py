@@ -1,16 +1,22 @@
 """The main job in process, on real recorded candles."""
 
+from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from common.books import BOOKS, DECISIONS, FILLS, NOTIFICATIONS, ORDERS, V3
 from common.domain.decision import Decision
 from common.domain.events import DeploymentSignal
+from common.domain.instrument import Venue
 from common.domain.signal import SignalStatus
+from common.errors import TransientError
 from common.what.replay import differences, redecide
 from common.wire import from_document
 from infra.local.replay import ReplayProgress, read_progress
 from infra.local.stack_figures import collect_figures
-from tests.builders import a_message
+from infra.venues.paper.faults import FaultKind, FaultPlan, FaultRule, set_faults
+from tests.builders import NOON, a_message
 from tests.integration.harness import Replay, recording, running
 
 TICKS = 80  # indicators are warm after 49; the first trades follow
@@ -105,3 +111,39 @@ async def test_check_when_a_message_was_never_taken_then_fails() -> None:
         check = await replay.stack.check()
 
     assert check.problems == ["1 messages are dead letters"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        FaultRule(kind=FaultKind.LOST_ANSWER),
+        FaultRule(kind=FaultKind.LOST_REQUEST, attempt=1),
+        FaultRule(kind=FaultKind.READ_LAG, delay_s=Decimal(20)),
+        FaultRule(kind=FaultKind.PART_FILLED),
+    ],
+    ids=lambda rule: rule.kind.value,
+)
+async def test_replay_when_the_venue_s_answers_are_lost_then_each_signal_still_ends(
+    rule: FaultRule,
+) -> None:
+    replay = Replay(recording(), None, 60)
+    await set_faults(replay.store, Venue.HYPERLIQUID, FaultPlan(rules=(rule,)))
+    async with running(replay):
+        await replay.run()
+        check = await replay.stack.check()
+    figures = await collect_figures(replay.store)
+
+    assert check.problems == []
+    assert figures.fills >= 1
+    assert (
+        figures.decisions_digest
+        == (await collect_figures((await run_once(60)).store)).decisions_digest
+    )
+
+
+async def test_job_when_its_function_keeps_failing_then_says_which() -> None:
+    replay = Replay(recording(), None, 2)
+    async with running(replay):
+        replay.stack.functions._query = "token=wrong"
+        with pytest.raises(TransientError, match="settle answered 401"):
+            await replay.stack.run_job("settle", NOON)

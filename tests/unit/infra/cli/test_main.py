@@ -42,7 +42,7 @@ def test_help_when_asked_then_imports_nothing_heavy() -> None:
         "import sys\n"
         "from infra.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'pydantic', 'httpx', 'rich', 'fastapi', 'grpc', 'asyncio', 'sqlite3'}\n"
+        "heavy = {'pydantic', 'httpx', 'rich', 'fastapi', 'grpc', 'asyncio'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
     )
     done = subprocess.run(
