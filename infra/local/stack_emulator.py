@@ -87,13 +87,15 @@ class EmulatorBackend:
         return len(await self._topology.pull_dead_letters(timeout_s=_DEAD_LETTERS_WAIT_S))
 
     async def stop(self) -> None:
-        await self._client.aclose()
-        await asyncio.gather(*(server.stop() for server in self._servers.values()))
-        await self.publisher.close()
-        await self._topology.close()
-        await self.store.close()
-        if self._emulators is not None:
-            await self._emulators.stop()
+        try:
+            await self._client.aclose()
+            await asyncio.gather(*(server.stop() for server in self._servers.values()))
+            await self.publisher.close()
+            await self._topology.close()
+            await self.store.close()
+        finally:  # also when patience with the rest has run out: nothing may outlive us
+            if self._emulators is not None:
+                await self._emulators.stop()
 
 
 class TrackedPublisher:

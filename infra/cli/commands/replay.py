@@ -6,7 +6,7 @@ from infra.cli.options import add_data_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("decision_id", metavar="DECISION_ID", help="as the API and the view show")
+    parser.add_argument("decision_id", metavar="DECISION_ID", help="as GET /api/decisions shows it")
     add_data_dir(parser)
 
 
