@@ -129,3 +129,14 @@ def test_exposure_when_any_orders_then_no_order_of_fills_is_worse(
     assert exposure.notional() == worst * 100
     for number in range(len(orders)):
         assert exposure.release(f"int_{number}").notional() <= exposure.notional()
+
+
+def test_exposure_when_orders_are_for_different_things_then_each_is_counted_by_itself() -> None:
+    exposure = (
+        holding(1)
+        .reserve("buy", reserved(BUY, 1))
+        .reserve("elsewhere", reserved(SELL, 4, venue="OSTIUM"))
+        .reserve("other", reserved(SELL, 8, symbol="BTC"))
+    )
+
+    assert exposure.notional() == 200 + 400 + 800

@@ -1,0 +1,130 @@
+"""The last gate: each refusal, and each way to be superseded."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from common.books import ORDER_INTENTS
+from common.documents import create
+from common.domain.exposure import Exposure, Reservation
+from common.domain.order import IntentStatus, Order, OrderSide
+from common.execution.gate import Superseded, last_gate
+from common.how.denial import Denial
+from common.how.limits import Refusal
+from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
+from common.ports import Create, Ref
+from infra.local.memory_store import MemoryStore
+from tests.builders import INTENT_ID, NOON, an_intent, an_order
+
+EMPTY = Exposure.empty("dep_1")
+
+
+async def ask(
+    *,
+    order: Order | None = None,
+    intent: dict[str, Any] | None = None,
+    state: TradingState | None = TradingState.ACTIVE,
+    exposure: Exposure = EMPTY,
+    late_s: float = 0,
+    stored: dict[str, Any] | None = None,
+) -> Refusal | Superseded | None:
+    store = MemoryStore()
+    ref = Ref(ORDER_INTENTS, INTENT_ID)
+    if stored is None:
+        await store.commit([create(ref, replace(an_intent(), **(intent or {})))])
+    elif stored:
+        await store.commit([Create(ref, stored)])
+    if state is not None:
+        record = TradingStateRecord(
+            state=state, epoch=1, reason="", changed_by="test", changed_at=NOON
+        )
+        await store.commit([create(PLATFORM, record)])
+    return await last_gate(
+        store,
+        order or an_order(),
+        exposure,
+        now=NOON + timedelta(seconds=late_s),
+        request_timeout=timedelta(seconds=5),
+    )
+
+
+async def test_last_gate_when_all_holds_then_it_may_go() -> None:
+    assert await ask() is None
+    assert await ask(late_s=10) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"stored": {}}, "the intent is gone"),
+        ({"stored": {"status": "SENDING"}}, "the intent cannot be read: "),
+        ({"intent": {"client_order_id": "0xother"}}, "the intent is SENDING with 0xother"),
+        ({"intent": {"status": IntentStatus.UNKNOWN}}, "the intent is UNKNOWN with 0x"),
+        ({"intent": {"status": IntentStatus.FILLED}}, "the intent is FILLED with 0x"),
+        (
+            {"intent": {"filled_qty": Decimal("0.0001")}},
+            "the quantity is above what remains of the intent",
+        ),
+        (
+            {"order": an_order(quantity=Decimal("0.3334"))},
+            "the quantity is above what remains of the intent",
+        ),
+    ],
+)
+async def test_last_gate_when_somebody_else_holds_the_effect_then_superseded(
+    options: dict[str, Any], reason: str
+) -> None:
+    verdict = await ask(**options)
+
+    assert isinstance(verdict, Superseded)
+    assert verdict.reason.startswith(reason)
+
+
+async def test_last_gate_when_the_answer_would_come_after_the_expiry_then_refused() -> None:
+    verdict = await ask(late_s=10.001)
+
+    assert isinstance(verdict, Refusal)
+    assert verdict.code is Denial.SIGNAL_EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "reason"),
+    [
+        (TradingState.HALTED, Denial.TRADING_HALTED, "Trading is halted"),
+        (TradingState.REDUCING, Denial.TRADING_STATE_REDUCING, "Trading is reducing"),
+        (None, Denial.TRADING_HALTED, "Trading is halted"),
+    ],
+)
+async def test_last_gate_when_trading_is_not_active_then_refused(
+    state: TradingState | None, code: Denial, reason: str
+) -> None:
+    assert await ask(state=state) == Refusal(code, reason)
+
+
+@pytest.mark.parametrize(("under_way", "passes"), [("0", True), ("0.1", True), ("0.2", False)])
+async def test_last_gate_when_reducing_then_what_is_under_way_counts_as_filled(
+    under_way: str, passes: bool
+) -> None:
+    """Its own reservation does not stand in its way; another order's does."""
+    order = an_order(side=OrderSide.SELL)
+    mine = Reservation(
+        venue="HYPERLIQUID",
+        symbol="ETH",
+        side=OrderSide.SELL,
+        quantity=order.quantity,
+        price=Decimal(3000),
+    )
+    exposure = (
+        EMPTY.hold(
+            venue="HYPERLIQUID", symbol="ETH", signed_qty=Decimal("0.5"), price=Decimal(3000)
+        )
+        .reserve(INTENT_ID, mine)
+        .reserve("int_other", replace(mine, quantity=Decimal(under_way)))
+    )
+
+    verdict = await ask(order=order, exposure=exposure, state=TradingState.REDUCING)
+
+    assert (verdict is None) is passes

@@ -1,0 +1,435 @@
+"""Route: one delivery to a plan or to a reason, once."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from common.books import AUDIT, DUPLICATE_GUARDS, MARKET_SNAPSHOTS, V2, V3, WATCHED_SYMBOLS, Book
+from common.config import LimitSettings, Settings
+from common.documents import create
+from common.domain.agent import DeploymentStatus
+from common.domain.events import DeploymentSignal, OrderPlanned, OutboxMessage
+from common.domain.exposure import Exposure
+from common.domain.instrument import InstrumentTable, Venue
+from common.domain.order import OrderPlan, OrderSide
+from common.domain.routing import RoutingDecision
+from common.domain.signal import (
+    Delivery,
+    PositionSide,
+    SignalRecord,
+    SignalStatus,
+    SizeModel,
+    SizeType,
+)
+from common.errors import ConflictError, InvalidInputError, TransientError
+from common.execution.plan import plan_hash
+from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
+from common.ports import Delete, Ref
+from common.where.breakers import Breakers
+from common.where.priorities import RoutingConfig
+from common.wire import from_document
+from functions.route.handler import TRIES, route
+from infra.local.memory_store import MemoryStore
+from tests.builders import (
+    AGENT_ID,
+    DELIVERY_ID,
+    DEPLOYMENT_ID,
+    INTENT_ID,
+    NOON,
+    SIGNAL_ID,
+    a_delivery,
+    a_deployment,
+    a_signal,
+    a_signal_record,
+    a_snapshot,
+    an_instrument_table,
+)
+from tests.fakes.clock import FakeClock
+
+HL, OSTIUM = Venue.HYPERLIQUID, Venue.OSTIUM
+
+
+class Tables:
+    """Fits `Instruments`: ETH on both venues, SOL on Ostium alone."""
+
+    def __init__(self) -> None:
+        self.tables: dict[Venue, InstrumentTable] = {
+            HL: an_instrument_table(HL, ("BTC", "ETH")),
+            OSTIUM: an_instrument_table(OSTIUM, ("ETH", "SOL", "WIF")),
+        }
+
+    async def table(self, venue: Venue) -> InstrumentTable | None:
+        return self.tables.get(venue)
+
+
+class Office:
+    """A delivery of a signal for 10 % of 10,000 at 3000: 0.3333 ETH."""
+
+    def __init__(self, book: Book = V3, limits: LimitSettings | None = None) -> None:
+        self.store = MemoryStore()
+        self.clock = FakeClock()
+        self.book = book
+        self.settings = Settings(limits=limits or LimitSettings())
+        self.instruments = Tables()
+
+    async def open(
+        self,
+        *,
+        price: bool = True,
+        state: TradingState = TradingState.ACTIVE,
+        deployment: dict[str, Any] | None = None,
+        **signal: Any,
+    ) -> "Office":
+        book = self.book.name
+        wanted = a_signal(book=book, **signal)
+        user = a_deployment(book=book, **(deployment or {}))
+        record = TradingStateRecord(
+            state=state, epoch=1, reason="", changed_by="test", changed_at=NOON
+        )
+        await self.store.commit(
+            [
+                create(
+                    Ref(self.book.signals, SIGNAL_ID),
+                    a_signal_record(wanted, deployments_expected=1),
+                ),
+                create(Ref(self.book.deployments, DEPLOYMENT_ID), user),
+                create(
+                    Ref(self.book.deliveries, DELIVERY_ID),
+                    a_delivery(book=book, expires_at=wanted.expires_at),
+                ),
+                create(PLATFORM, record),
+            ]
+        )
+        if price:
+            await self.quote(wanted.symbol)
+        return self
+
+    async def quote(self, symbol: str, **changes: Any) -> None:
+        snapshot = a_snapshot(symbol, **changes)
+        await self.store.commit([create(Ref(MARKET_SNAPSHOTS, symbol), snapshot)])
+
+    async def route(self, delivery_id: str = DELIVERY_ID) -> list[OutboxMessage]:
+        return await route(
+            DeploymentSignal(book=self.book.name, delivery_id=delivery_id),
+            store=self.store,
+            clock=self.clock,
+            settings=self.settings,
+            instruments=self.instruments,
+        )
+
+    async def plan(self) -> OrderPlan:
+        (message,) = await self.route()
+        assert isinstance(message.event, OrderPlanned)
+        return message.event.plan
+
+    def delivery(self, delivery_id: str = DELIVERY_ID) -> Delivery:
+        found = self.store.peek(Ref(self.book.deliveries, delivery_id))
+        assert found is not None
+        return from_document(Delivery, found.data)
+
+    def signal(self) -> SignalRecord:
+        found = self.store.peek(Ref(self.book.signals, SIGNAL_ID))
+        assert found is not None
+        return from_document(SignalRecord, found.data)
+
+    def history(self) -> list[RoutingDecision]:
+        rows = self.store.contents().get(self.book.routing_history, {})
+        return [from_document(RoutingDecision, row) for row in rows.values()]
+
+    async def open_breaker(self, venue: Venue) -> None:
+        breakers = Breakers(self.store, self.clock, self.settings.breaker)
+        for number in range(5):
+            ticket = await breakers.admit(venue, f"r{number}")
+            assert ticket is not None
+            await breakers.failed(ticket, "down")
+
+
+async def test_route_when_both_venues_list_it_then_hyperliquid_and_a_plan() -> None:
+    office = await Office().open()
+
+    plan = await office.plan()
+
+    assert [candidate.venue for candidate in plan.candidates] == [HL, OSTIUM]
+    assert plan.candidates[0].quantity == Decimal("0.3333")
+    assert (plan.intent_id, plan.side) == (INTENT_ID, OrderSide.BUY)
+    assert plan.expires_at == office.signal().signal.expires_at
+    delivery = office.delivery()
+    assert (delivery.status, delivery.venue) == (SignalStatus.ROUTED, "HYPERLIQUID")
+    assert delivery.plan_hash == plan_hash(plan)
+    assert delivery.reason == "ETH available on Hyperliquid (2 pairs)"
+    (record,) = office.history()
+    assert record.selected_venue == "HYPERLIQUID"
+    assert record.requested_venues == ("HYPERLIQUID", "OSTIUM")
+    assert [check.venue for check in record.checked_venues] == ["HYPERLIQUID", "OSTIUM"]
+
+
+async def test_route_when_only_ostium_lists_it_then_ostium() -> None:
+    office = await Office().open(symbol="SOL")
+
+    plan = await office.plan()
+
+    assert [candidate.venue for candidate in plan.candidates] == [OSTIUM]
+    assert office.delivery().reason == "SOL available on Ostium (3 pairs)"
+
+
+async def test_route_when_no_venue_lists_it_then_skipped_with_the_reason() -> None:
+    office = await Office().open(symbol="DOGE")
+
+    assert await office.route() == []
+
+    assert office.delivery().status is SignalStatus.SKIPPED
+    signal = office.signal()
+    assert (signal.status, signal.reason) == (SignalStatus.SKIPPED, "No venue has this pair")
+    assert signal.reason_code == "NO_VENUE_HAS_PAIR"
+    assert signal.final_venue is None
+    entry = signal.routing_history[0]
+    assert entry["requested_venues"] == ["HYPERLIQUID", "OSTIUM"]
+    assert entry["selected_venue"] is None
+    assert len(office.history()) == 1
+
+
+async def test_route_when_hyperliquids_breaker_is_open_then_ostium() -> None:
+    office = await Office().open()
+    await office.open_breaker(HL)
+
+    plan = await office.plan()
+
+    assert plan.candidates[0].venue is OSTIUM
+    assert office.history()[0].checked_venues[0].code == "BREAKER_OPEN"
+
+
+async def test_route_when_configured_then_its_order_counts() -> None:
+    office = await Office().open()
+    config = RoutingConfig(subject_id=AGENT_ID, venues=(OSTIUM, HL), updated_at=NOON)
+    await office.store.commit([create(Ref("venue_routing_config_v3", AGENT_ID), config)])
+
+    assert (await office.plan()).candidates[0].venue is OSTIUM
+
+
+async def test_route_when_a_signal_goes_short_then_it_sells() -> None:
+    office = await Office().open(side=PositionSide.SHORT)
+
+    plan = await office.plan()
+
+    assert plan.side is OrderSide.SELL
+    assert plan.candidates[0].price == 2985
+
+
+async def test_route_when_delivered_again_then_nothing_changes() -> None:
+    office = await Office().open()
+    await office.route()
+    before = office.store.contents()
+
+    assert await office.route() == []
+    assert office.store.contents() == before
+
+
+async def test_route_when_there_is_no_price_then_the_symbol_is_watched_and_it_comes_again() -> None:
+    office = await Office().open(price=False)
+
+    with pytest.raises(TransientError, match="no price of ETH yet"):
+        await office.route()
+    row = office.store.contents()[WATCHED_SYMBOLS]["ETH"]
+    assert row == {"symbol": "ETH", "until": "2026-01-15T13:00:00.000000Z"}
+    assert office.delivery().status is SignalStatus.PENDING
+    before = office.store.contents()
+    with pytest.raises(TransientError):
+        await office.route()
+    assert office.store.contents() == before
+
+    await office.quote("ETH")
+    assert len(await office.route()) == 1
+
+
+async def test_route_when_the_watch_has_run_out_then_it_is_renewed() -> None:
+    office = await Office().open(price=False, expires_at=NOON + timedelta(hours=9))
+    with pytest.raises(TransientError):
+        await office.route()
+    office.clock.advance(3601)
+    with pytest.raises(TransientError):
+        await office.route()
+
+    row = office.store.contents()[WATCHED_SYMBOLS]["ETH"]
+    assert row["until"] == "2026-01-15T14:00:01.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("price", "reason"),
+    [
+        (True, "The signal expired before it could be routed"),
+        (False, "The signal expired before a price was known"),
+    ],
+)
+async def test_route_when_the_signal_is_out_of_time_then_expired(price: bool, reason: str) -> None:
+    office = await Office().open(price=price)
+    office.clock.advance(300)
+
+    assert await office.route() == []
+
+    assert (office.signal().status, office.signal().reason) == (SignalStatus.EXPIRED, reason)
+    assert office.signal().reason_code == "SIGNAL_EXPIRED"
+
+
+async def test_route_when_the_price_is_stale_then_denied() -> None:
+    office = await Office().open(price=False)
+    await office.quote("ETH", observed_at=NOON - timedelta(seconds=481))
+
+    assert await office.route() == []
+
+    assert (office.signal().status, office.signal().reason_code) == ("DENIED", "PRICE_STALE")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"deployment": {"status": DeploymentStatus.PAUSED}}, "DEPLOYMENT_NOT_ACTIVE"),
+        ({"state": TradingState.HALTED}, "TRADING_HALTED"),
+        ({"state": TradingState.REDUCING}, "TRADING_STATE_REDUCING"),
+        (
+            {"size_model": SizeModel(type=SizeType.FIXED, value=Decimal("25000.01"))},
+            "NOTIONAL_EXCEEDS_MAX_PER_ORDER",
+        ),
+    ],
+)
+async def test_route_when_a_limit_forbids_it_then_denied_with_its_code_and_a_row(
+    options: dict[str, Any], code: str
+) -> None:
+    office = await Office().open(**options)
+
+    assert await office.route() == []
+
+    delivery = office.delivery()
+    assert (delivery.status, delivery.reason_code) == (SignalStatus.DENIED, code)
+    assert office.signal().status is SignalStatus.DENIED
+    (row,) = office.store.contents()[AUDIT].values()
+    assert row["facts"]["code"] == code
+    assert office.history() == []
+
+
+async def test_route_when_reducing_then_what_reduces_the_holding_goes_on() -> None:
+    office = await Office().open(state=TradingState.REDUCING, side=PositionSide.SHORT)
+    held = Exposure.empty(DEPLOYMENT_ID).hold(
+        venue=HL, symbol="ETH", signed_qty=Decimal(1), price=Decimal(3000)
+    )
+    await office.store.commit([create(Ref("exposures", DEPLOYMENT_ID), held)])
+
+    assert (await office.plan()).side is OrderSide.SELL
+
+
+async def second_delivery(office: Office, *, size: str = "10") -> None:
+    """Another signal of the same agent for the same deployment."""
+    signal = a_signal("sig_2", size_model=SizeModel(type=SizeType.PERCENTAGE, value=Decimal(size)))
+    await office.store.commit(
+        [
+            create(Ref(V3.signals, "sig_2"), a_signal_record(signal, deployments_expected=1)),
+            create(Ref(V3.deliveries, "dlv_2"), a_delivery("dlv_2", signal_id="sig_2")),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "after_s", "status"),
+    [("10", 0.5, "DENIED"), ("10", 1, "ROUTED"), ("11", 0.5, "ROUTED")],
+)
+async def test_route_when_the_same_order_follows_at_once_then_denied_as_a_duplicate(
+    size: str, after_s: float, status: str
+) -> None:
+    office = await Office().open()
+    await office.route()
+    await second_delivery(office, size=size)
+    office.clock.advance(after_s)
+
+    await office.route("dlv_2")
+
+    assert office.delivery("dlv_2").status == status
+    if status == "DENIED":
+        assert office.delivery("dlv_2").reason_code == "DUPLICATE_ORDER"
+    assert len(office.store.contents()[DUPLICATE_GUARDS]) == 1
+
+
+async def test_route_when_two_duplicates_run_side_by_side_then_one_is_denied() -> None:
+    office = await Office().open()
+    await second_delivery(office)
+
+    async def overtake(operation: str, argument: object) -> None:
+        if operation == "commit":
+            office.store.before = None
+            await office.route("dlv_2")
+
+    office.store.before = overtake
+    await office.route()
+
+    statuses = {office.delivery().status, office.delivery("dlv_2").status}
+    assert statuses == {SignalStatus.ROUTED, SignalStatus.DENIED}
+
+
+async def test_route_when_the_delivery_is_not_there_yet_then_delivered_again() -> None:
+    office = await Office().open()
+    with pytest.raises(TransientError, match="delivery dlv_9 is not in signal_deliveries_v3 yet"):
+        await office.route("dlv_9")
+
+
+@pytest.mark.parametrize("collection", ["signals_v3", "agent_deployments_v3"])
+async def test_route_when_its_signal_or_deployment_is_gone_then_invalid_input(
+    collection: str,
+) -> None:
+    office = await Office().open()
+    document_id = SIGNAL_ID if collection == "signals_v3" else DEPLOYMENT_ID
+    await office.store.commit([Delete(Ref(collection, document_id))])
+    with pytest.raises(InvalidInputError, match="its signal or deployment is gone"):
+        await office.route()
+
+
+async def test_route_when_contended_for_ever_then_transient() -> None:
+    office = await Office().open()
+    commits: list[int] = []
+
+    async def conflict(operation: str, argument: object) -> None:
+        if operation == "commit":
+            commits.append(1)
+            raise ConflictError("taken", collection="x", document_id="y")
+
+    office.store.before = conflict
+    with pytest.raises(TransientError, match=f"delivery {DELIVERY_ID} is contended"):
+        await office.route()
+    assert len(commits) == TRIES
+
+
+@pytest.mark.parametrize(("mine", "other"), [(V2, V3), (V3, V2)])
+@pytest.mark.parametrize("symbol", ["ETH", "DOGE"])
+async def test_route_when_one_book_routes_then_the_others_collections_stay_as_they_are(
+    mine: Book, other: Book, symbol: str
+) -> None:
+    """V3-01."""
+    office = await Office(mine).open(symbol=symbol)
+    stranger = a_signal_record(a_signal(book=other.name), deployments_expected=1)
+    await office.store.commit(
+        [
+            create(Ref(other.signals, SIGNAL_ID), stranger),
+            create(Ref(other.deliveries, DELIVERY_ID), a_delivery(book=other.name)),
+            create(Ref(other.deployments, DEPLOYMENT_ID), a_deployment(book=other.name)),
+        ]
+    )
+    theirs = {other.signals, other.deliveries, other.deployments}
+    before = office.store.contents()
+
+    await office.route()
+
+    after = office.store.contents()
+    assert {name: after[name] for name in theirs} == {name: before[name] for name in theirs}
+    assert not {other.positions, other.routing_history, other.agents} & set(after)
+    assert len(after[mine.routing_history]) == 1
+    assert after != before
+
+
+async def test_route_when_a_single_venue_v2_agent_then_its_venue_alone() -> None:
+    """VP-01: agents that exist keep working."""
+    office = await Office(V2).open(deployment={"enabled_venues": (OSTIUM,)})
+
+    plan = await office.plan()
+
+    assert [candidate.venue for candidate in plan.candidates] == [OSTIUM]
+    assert replace(plan, book="v3") != plan
