@@ -86,6 +86,7 @@ def test_exposure_when_an_order_is_under_way_then_the_worst_of_filling_and_not_c
 
 def test_exposure_when_prices_differ_then_the_highest_counts() -> None:
     assert holding(1, price=90).reserve("i", reserved(BUY, 1, price=110)).notional() == 220
+    assert holding(1, price=110).reserve("i", reserved(BUY, 1, price=90)).notional() == 220
 
 
 @pytest.mark.parametrize(

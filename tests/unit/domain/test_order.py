@@ -20,7 +20,13 @@ from common.domain.order import (
     OrderStatus,
     VenueCandidate,
 )
-from common.execution.attempts import intent_after, new_order, next_intent, order_after
+from common.execution.attempts import (
+    intent_after,
+    new_order,
+    next_intent,
+    order_after,
+    retry_after,
+)
 from common.execution.outcome import (
     Outcome,
     absent,
@@ -187,6 +193,7 @@ def test_intent_after_when_there_is_no_further_chance_then_it_ends(
     )
 
     assert retry is None
+    assert retry_after(before, outcome, max_attempts=3, now=NOON) is None
     partly = before.filled_qty > 0
     assert intent.status is (IntentStatus.PARTIAL if partly else IntentStatus.REJECTED)
 

@@ -265,6 +265,19 @@ async def test_execute_when_an_older_attempt_comes_again_then_nothing_is_sent(
     assert (len(desk.hyperliquid.sent), len(desk.ostium.sent)) == (1, 1)
 
 
+@pytest.mark.parametrize("attempt", [1, 3])
+async def test_execute_when_another_attempt_than_the_next_comes_then_nothing_is_sent(
+    desk: TradingDesk, attempt: int
+) -> None:
+    desk.hyperliquid.replies = [RejectedError("MARGIN", "too poor")]
+    await desk.execute()
+    before = desk.store.contents()
+
+    assert await desk.execute(attempt=attempt) == []
+    assert desk.store.contents() == before
+    assert desk.ostium.sent == []
+
+
 async def test_execute_when_a_later_attempt_comes_first_then_nothing_is_sent(
     desk: TradingDesk,
 ) -> None:
@@ -414,11 +427,13 @@ async def test_execute_when_reducing_then_a_closing_order_goes_through() -> None
     plan = two_venue_plan(side=OrderSide.SELL, candidates=(candidate(HL, price="2985"),))
     desk = await TradingDesk(plan).open(TradingState.REDUCING)
     await desk.hold("1")
+    desk.hyperliquid.replies = [OutcomeUnknownError("lost")]
 
     await desk.execute()
 
     assert len(desk.hyperliquid.sent) == 1
-    assert desk.states()[0] == "FILLED"
+    assert desk.states()[:2] == ("UNKNOWN", "UNKNOWN")
+    assert desk.exposure().reservations[INTENT_ID].price == 3000
 
 
 async def test_execute_when_the_plan_is_out_of_time_then_expired(desk: TradingDesk) -> None:

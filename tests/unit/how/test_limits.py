@@ -98,3 +98,10 @@ def test_exposure_when_the_same_intent_tries_again_then_it_counts_once() -> None
     first_try = Exposure.empty("dep_1").reserve("int_1", order(BUY, "6"))
 
     assert check_exposure(first_try, "int_1", order(BUY, "6"), LIMITS) is None
+
+
+def test_exposure_when_the_limit_was_lowered_meanwhile_then_a_further_try_still_goes() -> None:
+    first_try = Exposure.empty("dep_1").reserve("int_1", order(BUY, "7"))
+
+    assert check_exposure(first_try, "int_1", order(BUY, "7"), LIMITS) is None
+    assert check_exposure(first_try, "int_1", order(BUY, "7.1"), LIMITS) is not None
