@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Everything a handler may be given. Members made by `make_...` are built at their first use."""
+    """Everything a handler may be given; what `make_...` makes is built at its first use."""
 
     settings: Settings
     clock: Clock
@@ -45,7 +45,7 @@ _current: ContextVar[Runtime] = ContextVar("sapphire_runtime")
 
 
 def current() -> Runtime:
-    """The runtime of this call: what `use` set, else the process's own, built from the environment."""
+    """The runtime of this call: what `use` set, else the one that the environment describes."""
     try:
         return _current.get()
     except LookupError:

@@ -125,9 +125,12 @@ async def _backend(options: StackOptions, clock: Clock) -> Backend:
 
         print("starting the Firestore and Pub/Sub emulators ...", file=sys.stderr, flush=True)
         return await EmulatorBackend.launch(project=options.settings.project)
+    from infra.local.bus_faults import BusFaults
     from infra.local.stack_embedded import EmbeddedBackend
 
-    return EmbeddedBackend(options.data_dir, clock=clock, in_order=options.recording is not None)
+    faults = None if options.chaos is None else BusFaults(options.chaos)
+    in_order = options.recording is not None
+    return EmbeddedBackend(options.data_dir, clock=clock, in_order=in_order, faults=faults)
 
 
 def _feed(options: StackOptions, clock: Clock) -> MarketFeed:

@@ -91,6 +91,7 @@ def replay_drive(stack: LocalStack, options: StackOptions, recording: Recording)
         run_key=options.run_key,
         speed=options.speed,
         ticks=options.ticks,
+        warm_up=options.warm_up,
     )
     return ReplayDrive(stack, driver)
 

@@ -11,7 +11,7 @@ _FILE_BYTES = 5_000_000
 
 def log_to(path: Path, *, quiet: bool) -> None:
     """JSON lines, redacted. `quiet` keeps warnings and worse: a replay handles thousands."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = RotatingFileHandler(
         path, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from common.config import Settings, load_settings
 from common.errors import ConfigurationError
@@ -37,10 +38,17 @@ def session_options(
         speed=_speed(arguments, settings),
         ticks=arguments.ticks,
         seed=arguments.seed,
+        chaos=_chaos(arguments),
     )
     if options.data_dir_given:
         return options
     return replace(options, data_dir=_default_data_dir(options))
+
+
+def _chaos(arguments: argparse.Namespace) -> int | None:
+    if arguments.chaos is not None and arguments.backend != "embedded":
+        raise ConfigurationError("--chaos is a knob of the embedded bus, not of the emulator's")
+    return cast("int | None", arguments.chaos)
 
 
 def run_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:

@@ -22,7 +22,7 @@ from infra.local.backtest_history import (
     hold_equity,
     read_history,
 )
-from infra.local.replay import ReplayDriver
+from infra.local.replay import ReplayDriver, warm_up_before
 from infra.local.stack import LocalStack
 from infra.local.stack_checks import BooksCheck
 from infra.local.stack_embedded import EmbeddedBackend
@@ -78,6 +78,9 @@ async def backtest(
         interval=settings.swarm.interval,
         run_key="backtest",
         ticks=ticks,
+        warm_up=warm_up_before(
+            ticks, recording.feed.tick_count, history=settings.swarm.history_candles
+        ),
     )
     started = time.perf_counter()
     await driver.prepare()

@@ -61,6 +61,15 @@ class ReplayResult:
     complete: bool
 
 
+def warm_up_before(ticks: int | None, recorded: int, *, history: int) -> int:
+    """How many candles stand before the first tick, as history that indicators warm up on.
+
+    A replay of a whole recording starts at its first candle. One of `ticks` cycles leaves as many
+    candles before them as there are to spare, `history` at most.
+    """
+    return 0 if ticks is None else min(history, max(0, recorded - ticks))
+
+
 class ReplayDriver:
     """Stands the clock on each candle's close, runs the due jobs, and waits for silence."""
 
@@ -75,12 +84,13 @@ class ReplayDriver:
         run_key: str,
         speed: float = math.inf,
         ticks: int | None = None,
+        warm_up: int = 0,
     ) -> None:
-        """`speed` 1 is real time; `ticks` counts from the recording's first candle."""
+        """`speed` 1 is real time; the first tick is the close of candle `warm_up`."""
         self._pipeline = pipeline
         self._store = store
         self._clock = clock
-        self._moments = list(feed.ticks())[:ticks]
+        self._moments = list(feed.ticks())[warm_up:][:ticks]
         self._bar = timedelta(milliseconds=INTERVAL_MS[interval])
         self._run_key = run_key
         self._speed = speed

@@ -7,6 +7,7 @@ from common.ports import Clock, DocumentStore
 from common.wire import JsonObject
 from infra.local.asgi_call import Answer
 from infra.local.bus import DeliveryPolicy, EmbeddedBus, Reply
+from infra.local.bus_faults import BusFaults
 from infra.local.memory_store import MemoryStore
 from infra.local.sqlite_store import SqliteStore
 from infra.local.stack_functions import Functions
@@ -21,7 +22,14 @@ class EmbeddedBackend:
     `in_order` handles one message at a time, so that a replay is the same from run to run.
     """
 
-    def __init__(self, data_dir: Path | None, *, clock: Clock, in_order: bool) -> None:
+    def __init__(
+        self,
+        data_dir: Path | None,
+        *,
+        clock: Clock,
+        in_order: bool,
+        faults: BusFaults | None = None,
+    ) -> None:
         self._pipeline: Pipeline = load_pipeline()
         self.store: DocumentStore = _store(data_dir)
         delivery = self._pipeline.delivery
@@ -36,6 +44,7 @@ class EmbeddedBackend:
                 dead_letter_retention_d=delivery.dead_letter_retention_d,
             ),
             in_flight_max=1 if in_order else None,
+            faults=faults,
         )
         self._functions: Functions | None = None
 

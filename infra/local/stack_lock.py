@@ -17,7 +17,7 @@ class DataDirLock:
 
     def acquire(self) -> None:
         """Raises ConfigurationError, naming the process that holds it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = self._path.open("a+")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

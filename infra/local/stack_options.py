@@ -10,6 +10,7 @@ from common.domain.moment import EPOCH
 from common.errors import ConfigurationError
 from infra.feeds.replay import ReplayFeed
 from infra.local.clock import ManualClock
+from infra.local.replay import warm_up_before
 
 _ORIGIN_FILE = "origin.json"
 
@@ -40,6 +41,7 @@ class StackOptions:
     speed: float  # clock seconds in a real second; infinite = as fast as it goes
     ticks: int | None
     seed: int
+    chaos: int | None = None  # seed of a bus that duplicates, delays and reorders
 
     @property
     def origin(self) -> dict[str, object]:
@@ -52,11 +54,19 @@ class StackOptions:
         return {"feed": "simulated", "interval": interval, "seed": self.seed}
 
     @property
+    def warm_up(self) -> int:
+        """Candles of the recording before the first tick."""
+        if self.recording is None:
+            return 0
+        history = self.settings.swarm.history_candles
+        return warm_up_before(self.ticks, self.recording.feed.tick_count, history=history)
+
+    @property
     def run_key(self) -> str:
-        """Names a replay: the same folder, interval and symbols continue one another."""
+        """Names a replay: the same folder, interval, symbols and first candle continue it."""
         symbols = ",".join(self.settings.swarm.symbols)
         folder = self.recording.directory.resolve() if self.recording else ""
-        text = f"{folder}|{self.settings.swarm.interval}|{symbols}"
+        text = f"{folder}|{self.settings.swarm.interval}|{symbols}|{self.warm_up}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -75,7 +85,7 @@ def claim_data_dir(options: StackOptions) -> None:
                 f"{_told(options.origin)}): choose another --data-dir"
             )
         return
-    options.data_dir.mkdir(parents=True, exist_ok=True)
+    options.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(json.dumps(options.origin))
 
 

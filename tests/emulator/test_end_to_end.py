@@ -9,7 +9,7 @@ import pytest
 
 from common.config import Settings, SwarmSettings
 from infra.local.emulators import Emulators
-from infra.local.replay import ReplayDriver
+from infra.local.replay import ReplayDriver, warm_up_before
 from infra.local.stack import Backend, LocalStack
 from infra.local.stack_embedded import EmbeddedBackend
 from infra.local.stack_emulator import EmulatorBackend
@@ -20,7 +20,7 @@ from tests.shared_data import shared_path
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-TICKS = 62  # the indicators are warm after 49; the first trades follow
+TICKS = 50
 PROJECT = "sapphire-end-to-end"
 
 
@@ -49,6 +49,7 @@ async def replayed(backend: Backend, recording: Recording) -> tuple[RunFigures, 
         interval="5m",
         run_key="test",
         ticks=TICKS,
+        warm_up=warm_up_before(TICKS, recording.feed.tick_count, history=200),
     )
     await driver.prepare()
     await stack.start()

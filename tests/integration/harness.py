@@ -13,7 +13,7 @@ import httpx
 from common.config import Settings, SwarmSettings
 from common.ports import Document, DocumentStore, Query
 from common.wire import JsonObject
-from infra.local.replay import ReplayDriver, ReplayResult
+from infra.local.replay import ReplayDriver, ReplayResult, warm_up_before
 from infra.local.stack import LocalStack
 from infra.local.stack_documents import every
 from infra.local.stack_embedded import EmbeddedBackend
@@ -58,6 +58,9 @@ class Replay:
             interval="5m",
             run_key="test",
             ticks=self.ticks,
+            warm_up=warm_up_before(
+                self.ticks, self.recording.feed.tick_count, history=swarm.history_candles
+            ),
         )
 
     @property

@@ -138,6 +138,21 @@ def test_replay_when_run_twice_then_prints_the_same_digest(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_replay_when_the_bus_is_in_chaos_then_decides_and_trades_the_same(tmp_path: Path) -> None:
+    data = shared_path("data/replay")
+    line = ("run", "--replay", data, "--ticks", "60", "--port", "0", "--data-dir")
+    calm = sapphire(*line, "calm", cwd=tmp_path)
+    rough = sapphire(*line, "rough", "--chaos", "5", cwd=tmp_path)
+    refused = sapphire("run", "--chaos", "5", "--backend", "emulator", cwd=tmp_path)
+
+    for name in ("decisions sha256", "signals ", "fills ", "realised P&L"):
+        told = value_of(calm.stdout.splitlines(), name)
+        assert value_of(rough.stdout.splitlines(), name) == told
+    assert "check ok" in rough.stdout
+    assert (refused.returncode, "knob of the embedded bus" in refused.stderr) == (2, True)
+
+
 def test_replay_when_its_own_data_dir_is_complete_then_says_how_to_run_it_again(
     tmp_path: Path,
 ) -> None:
@@ -216,7 +231,7 @@ def test_decision_when_replayed_by_its_id_then_is_identical(tmp_path: Path) -> N
     data = shared_path("data/replay")
     line = ("run", "--replay", data, "--ticks", "52", "--port", "0", "--data-dir", "state")
     assert sapphire(*line, cwd=tmp_path).returncode == 0
-    tick = "fetch_market:20251019T161500"
+    tick = "fetch_market:20251020T085500"
     from common.what.swarm.cycle import decision_id
 
     named = decision_id("swarm", tick, "BTC")

@@ -34,9 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_symbols(parser)
     parser.add_argument(
-        "--ticks", type=positive_int, metavar="N", help="stop after N cycles with a summary"
+        "--ticks",
+        type=positive_int,
+        metavar="N",
+        help="stop after N cycles with a summary; "
+        "a replay warms up on up to 200 candles before them, where the recording has them",
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of the simulated market")
+    parser.add_argument(
+        "--chaos",
+        type=int,
+        metavar="SEED",
+        help="make the embedded bus duplicate, delay and reorder messages and lose answers",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

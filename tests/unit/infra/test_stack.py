@@ -23,6 +23,7 @@ from common.wire import canonical_json, from_document
 from infra.local.asgi_call import post
 from infra.local.memory_store import MemoryStore
 from infra.local.push_answers import AnswersWatched
+from infra.local.replay import warm_up_before
 from infra.local.seed_agents import DEPLOYMENT_ID, seed_agents
 from infra.local.stack_lock import DataDirLock
 from infra.local.stack_options import StackOptions, claim_data_dir
@@ -50,6 +51,16 @@ def some_options(data_dir: Path, **changes: Any) -> StackOptions:
         seed=7,
     )
     return replace(options, **changes)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "recorded", "expected"),
+    [(None, 1000, 0), (50, 1000, 200), (900, 1000, 100), (1000, 1000, 0), (2000, 1000, 0)],
+)
+def test_warm_up_when_ticks_are_asked_for_then_spare_candles_come_before_them(
+    ticks: int | None, recorded: int, expected: int
+) -> None:
+    assert warm_up_before(ticks, recorded, history=200) == expected
 
 
 def test_lock_when_held_then_a_second_start_is_told_who_holds_it(tmp_path: Path) -> None:
