@@ -18,7 +18,12 @@ class Outcome:
 
 
 def from_report(report: OrderReport) -> Outcome:
-    """The venue's evidence. An order that ended unfilled within its bound says so."""
+    """The venue's evidence. An order that ended unfilled within its bound says so.
+
+    A fill without a quantity or a price is no evidence: what became of the order is unknown.
+    """
+    if any(fill.last_qty <= 0 or fill.last_px <= 0 for fill in report.fills):
+        return unknown("The venue told a fill without a quantity or a price")
     code: str = report.status
     if report.status is OrderStatus.CANCELED and report.filled_qty == 0:
         code = "NOT_FILLED_WITHIN_BOUND"

@@ -28,6 +28,7 @@ from common.execution.case import Case, load_case
 from common.execution.outcome import Outcome
 from common.execution.signals import delivery_ends, finish_signal
 from common.execution.telling import tell
+from common.how.denial import Denial
 from common.notifications import notification_writes
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Ref, Write
@@ -227,6 +228,8 @@ class Recorder:
 
     async def _end_delivery(self, case: Case, intent: OrderIntent, now: datetime) -> list[Write]:
         status = DELIVERY_END.get(intent.status)
+        if intent.status is IntentStatus.DENIED and intent.reason_code == Denial.SIGNAL_EXPIRED:
+            status = SignalStatus.EXPIRED
         if status is None or case.delivery.value.status is status:
             return []
         late = case.delivery.value.status.is_terminal and intent.filled_qty > 0
@@ -249,8 +252,11 @@ def _moves(before: Order, after: Order) -> bool:
 
 
 def fill_ref(fill: Fill) -> Ref:
-    """The venue's own trade id, so that a fill told twice is one document."""
-    return Ref(FILLS, prefixed_id("fil", fill.venue, fill.trade_id))
+    """The venue's own trade id, so that a fill told twice is one document.
+
+    With the account: two accounts of ours can be the two sides of one trade.
+    """
+    return Ref(FILLS, prefixed_id("fil", fill.venue, fill.account_id, fill.trade_id))
 
 
 def _position_ref(position: Position) -> Ref:

@@ -148,11 +148,25 @@ async def marks_of(store: DocumentStore, symbols: list[str]) -> dict[str, Decima
     }
 
 
-async def orders_of(store: DocumentStore, book: Book, signal_id: str) -> list[Order]:
-    """Every attempt of the signal's first deliveries, in order of submission."""
+async def deliveries_of(store: DocumentStore, book: Book, signal_id: str) -> list[Delivery]:
+    """The signal's first deliveries."""
     where = (Where("signal_id", "==", signal_id),)
     page = await store.query(Query(book.deliveries, where, limit=ORDERS_MAX))
-    deliveries = [from_document(Delivery, document.data) for document in page.documents]
+    return [from_document(Delivery, document.data) for document in page.documents]
+
+
+def status_now(record: SignalRecord, deliveries: list[Delivery]) -> SignalStatus:
+    """How far an open signal is: as far as the furthest of its deliveries that is still open."""
+    if record.status.is_terminal:
+        return record.status
+    reached = {delivery.status for delivery in deliveries}
+    if SignalStatus.EXECUTING in reached:
+        return SignalStatus.EXECUTING
+    return SignalStatus.ROUTED if reached - {SignalStatus.PENDING} else SignalStatus.PENDING
+
+
+async def orders_of(store: DocumentStore, deliveries: list[Delivery]) -> list[Order]:
+    """Every attempt of the deliveries, in order of submission."""
     wanted = [Ref(ORDER_INTENTS, item.intent_id) for item in deliveries if item.intent_id]
     intents = [item.value for item in await load_many(store, OrderIntent, wanted) if item]
     attempts = [Ref(ORDERS, key) for intent in intents for key in intent.client_order_ids]

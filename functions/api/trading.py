@@ -21,7 +21,7 @@ from common.domain.signal import PositionSide, SignalRecord, SizeModel, SizeType
 from common.errors import ConflictError
 from common.ports import Clock, DocumentStore, Ref, Write
 from functions.api.payloads import ExecuteTrade
-from functions.api.signals import SignalWish, orders_of
+from functions.api.signals import SignalWish, deliveries_of, orders_of
 
 OPERATOR = "operator"
 
@@ -112,7 +112,8 @@ async def await_end(
 
 async def result_of(record: SignalRecord, *, store: DocumentStore) -> TradeResult:
     """What the signal's orders came to: total quantity, average price weighted by it."""
-    orders = await orders_of(store, V3, record.signal.signal_id)
+    deliveries = await deliveries_of(store, V3, record.signal.signal_id)
+    orders = await orders_of(store, deliveries)
     filled = [order for order in orders if order.filled_qty > 0 and order.avg_px is not None]
     quantity = sum((order.filled_qty for order in filled), ZERO)
     cost = sum((_cost(order) for order in filled), ZERO)

@@ -157,6 +157,27 @@ async def test_get_signal_when_it_has_orders_then_they_and_its_routing_are_shown
     assert_problem(await api.get(f"/api/signals/{SIGNAL_ID}"), 404, "SIGNAL_NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    ("reached", "shown"),
+    [
+        ((), "PENDING"),
+        ((SignalStatus.PENDING,), "PENDING"),
+        ((SignalStatus.PENDING, SignalStatus.ROUTED), "ROUTED"),
+        ((SignalStatus.PENDING, SignalStatus.EXECUTED), "ROUTED"),
+        ((SignalStatus.EXECUTED, SignalStatus.EXECUTING), "EXECUTING"),
+    ],
+)
+async def test_get_signal_when_it_is_open_then_it_is_as_far_as_its_furthest_delivery(
+    api: Api, reached: tuple[SignalStatus, ...], shown: str
+) -> None:
+    deliveries = [
+        (Ref(V3.deliveries, f"dlv_{number}"), a_delivery(f"dlv_{number}", status=status))
+        for number, status in enumerate(reached)
+    ]
+    await api.put_records((Ref(V3.signals, SIGNAL_ID), a_signal_record()), *deliveries)
+    assert (await api.get(f"/api/v3/signals/{SIGNAL_ID}")).json()["status"] == shown
+
+
 async def test_routing_history_when_asked_for_a_signal_then_its_records_alone(api: Api) -> None:
     """V3-08."""
     late = a_route("rte_0", created_at=NOON + timedelta(seconds=1))

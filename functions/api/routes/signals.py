@@ -10,7 +10,14 @@ from common.ports import Ref
 from common.wire import JsonObject, to_document
 from functions.api.payloads import GenerateSignal
 from functions.api.records import required
-from functions.api.signals import generate, orders_of, routes_of, wish_of
+from functions.api.signals import (
+    deliveries_of,
+    generate,
+    orders_of,
+    routes_of,
+    status_now,
+    wish_of,
+)
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
 from infra.web.requests import Nonce, RecordId, RuntimeOf, StrictRoute
@@ -81,10 +88,12 @@ async def _get(signal_id: str, book: Book, runtime: Runtime) -> JsonObject:
     routes = list(record.routing_history)
     if not routes:  # copied onto the signal when it ends; until then they are read where they are
         routes = [routing_entry(route) for route in await routes_of(store, book, signal_id)]
-    orders = await orders_of(store, book, signal_id)
+    deliveries = await deliveries_of(store, book, signal_id)
+    orders = await orders_of(store, deliveries)
     signal = to_document(record.signal)
     return {
         **_head(record),
+        "status": status_now(record, deliveries).value,
         "reason_code": record.reason_code,
         "final_venue": record.final_venue,
         "deployments_expected": record.deployments_expected,
