@@ -67,7 +67,6 @@ class BreakerSettings:
 class TelegramSettings:
     api_url: str = "https://api.telegram.org"
     chat_id: str | None = None
-    token_secret: str = "telegram-bot-token"  # noqa: S105 - the secret's name, not its value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
