@@ -14,9 +14,9 @@ from common.ports import Clock, DocumentStore
 from common.wire import JsonObject
 from infra.bootstrap import build
 from infra.gcp.envelope import message_attributes, message_data, wrap_push
-from infra.local.memory_store import MemoryStore
-from infra.local.sqlite_store import SqliteStore
-from infra.local.stack_functions import Functions
+from infra.local.stack.functions import Functions
+from infra.local.store.memory import MemoryStore
+from infra.local.store.sqlite import SqliteStore
 from infra.local.tokens import SharedTokenVerifier
 from tests.builders import NOON, a_message
 from tests.fakes.publisher import RecordingPublisher

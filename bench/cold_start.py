@@ -23,7 +23,7 @@ from bench.servers import Server, serve
 from common.books import DECISIONS, ORDERS
 from common.domain.events import Event
 from common.ports import Query, Where
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 
 ROUNDS = 9
 SYMBOLS = 6

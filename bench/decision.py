@@ -14,7 +14,7 @@ from common.config import Settings
 from common.domain.events import MarketUpdated
 from functions.decide.handler import decide
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 
 HISTORY = 200  # SwarmSettings.history_candles

@@ -13,7 +13,7 @@ from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, DocumentStore, Ref
 from common.wire import to_document
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from infra.venues.registry import make_venues
 from tests.builders import (
     NOON,

@@ -19,7 +19,7 @@ from common.books import BOOKS, FILLS, Book
 from common.domain.instrument import DEFAULT_PRIORITY
 from common.ports import Create, Ref, Write
 from common.wire import to_document
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 from tests.builders import a_deployment, a_fill, a_fill_record, a_position, an_agent
 
 COUNT = 300

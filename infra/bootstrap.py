@@ -108,7 +108,7 @@ def _store(settings: Settings) -> DocumentStore:
         from infra.gcp.firestore import FirestoreStore
 
         return FirestoreStore(project=settings.project)
-    from infra.local.sqlite_store import SqliteStore
+    from infra.local.store.sqlite import SqliteStore
 
     return SqliteStore(Path(settings.data_dir) / "sapphire.sqlite")
 
@@ -118,7 +118,7 @@ def _publisher(settings: Settings, clock: Clock) -> Publisher:
         from infra.gcp.pubsub import PubSubPublisher
 
         return PubSubPublisher(project=settings.project)
-    from infra.local.bus import EmbeddedBus
+    from infra.local.bus.embedded import EmbeddedBus
 
     return EmbeddedBus(Path(settings.data_dir) / "bus.sqlite", clock=clock)
 

@@ -9,7 +9,7 @@ from common.domain.order import FillRecord
 from common.reporting.performance import Performance
 from infra.cli.run_summary import summary_lines
 from infra.cli.text import gain, money
-from infra.local.backtest import BacktestResult
+from infra.local.backtest.run import BacktestResult
 
 FUNDING = ZERO  # the paper venues charge none
 

@@ -9,7 +9,7 @@ import sys
 
 from infra.cli.backtest_report import report_lines, report_object
 from infra.cli.session_options import recorded, run_settings
-from infra.local.backtest import BacktestResult, backtest
+from infra.local.backtest.run import BacktestResult, backtest
 from infra.local.replay import ReplayDriver
 
 _PROGRESS_EVERY_S = 1.0

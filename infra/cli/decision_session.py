@@ -13,7 +13,7 @@ from common.what.replay import differences, redecide
 from common.wire import from_document
 from infra.cli.data_dirs import STORE_FILE, candidate_dirs
 from infra.cli.text import full_time, price
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 
 
 def run_decision_replay(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,8 @@ from common.wire import from_document
 from infra.bootstrap import Runtime
 from infra.cli.decision_ids import decision_refs
 from infra.cli.text import missing_prices
-from infra.local.stack_events import ObservedPublisher
-from infra.local.stack_figures import PositionFigures, position_figures
+from infra.local.stack.figures import PositionFigures, position_figures
+from infra.local.stack.observed_publisher import ObservedPublisher
 
 SIGNALS_SHOWN = 8
 

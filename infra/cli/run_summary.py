@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from infra.cli.text import gain, money, price, quantity
-from infra.local.stack_checks import BooksCheck
-from infra.local.stack_figures import PositionFigures, RunFigures
+from infra.local.stack.checks import BooksCheck
+from infra.local.stack.figures import PositionFigures, RunFigures
 
 
 def summary_lines(

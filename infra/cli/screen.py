@@ -8,8 +8,8 @@ from typing import Protocol
 
 from infra.cli.session_drive import Drive
 from infra.cli.text import money
-from infra.local.stack import LocalStack
-from infra.local.stack_options import StackOptions
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.options import StackOptions
 
 _REFRESH_S = 0.5
 _PROGRESS_EVERY_S = 5.0

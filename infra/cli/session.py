@@ -19,13 +19,13 @@ from infra.cli.session_drive import Drive, replay_drive, schedule_drive
 from infra.cli.session_log import log_to
 from infra.local.clock import ScaledClock, SystemClock
 from infra.local.replay import read_progress
-from infra.local.sqlite_store import SqliteStore
-from infra.local.stack import Backend, LocalStack
-from infra.local.stack_documents import every
-from infra.local.stack_lock import DataDirLock
-from infra.local.stack_options import StackOptions, claim_data_dir
-from infra.local.stack_server import bind
-from infra.local.stack_tokens import api_token, remove_server_note, write_server_note
+from infra.local.stack.assembly import Backend, LocalStack
+from infra.local.stack.documents import every
+from infra.local.stack.lock import DataDirLock
+from infra.local.stack.options import StackOptions, claim_data_dir
+from infra.local.stack.server import bind
+from infra.local.stack.server_files import api_token, remove_server_note, write_server_note
+from infra.local.store.sqlite import SqliteStore
 
 _STOP_WITHIN_S = 4.5
 
@@ -121,12 +121,12 @@ def _drive(stack: LocalStack, options: StackOptions) -> Drive:
 
 async def _backend(options: StackOptions, clock: Clock) -> Backend:
     if options.backend == "emulator":
-        from infra.local.stack_emulator import EmulatorBackend
+        from infra.local.stack.emulator import EmulatorBackend
 
         print("starting the Firestore and Pub/Sub emulators ...", file=sys.stderr, flush=True)
         return await EmulatorBackend.launch(project=options.settings.project)
-    from infra.local.bus_faults import BusFaults
-    from infra.local.stack_embedded import EmbeddedBackend
+    from infra.local.bus.faults import BusFaults
+    from infra.local.stack.embedded import EmbeddedBackend
 
     faults = None if options.chaos is None else BusFaults(options.chaos)
     in_order = options.recording is not None

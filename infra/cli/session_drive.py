@@ -6,10 +6,10 @@ from typing import Protocol
 
 from infra.cli.run_summary import summary_lines
 from infra.local.replay import ReplayDriver
-from infra.local.stack import LocalStack
-from infra.local.stack_figures import collect_figures
-from infra.local.stack_options import Recording, StackOptions
-from infra.local.stack_schedule import run_schedule
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.figures import collect_figures
+from infra.local.stack.options import Recording, StackOptions
+from infra.local.stack.schedule import run_schedule
 
 
 class Drive(Protocol):

@@ -12,7 +12,7 @@ from common.config import Settings, load_settings
 from common.errors import ConfigurationError
 from infra.cli.options import port as parse_port
 from infra.cli.options import symbols as parse_symbols
-from infra.local.stack_options import Recording, StackOptions, open_recording
+from infra.local.stack.options import Recording, StackOptions, open_recording
 
 SIMULATED_SPEED = 60.0
 _DEFAULT_PORT = "8080"

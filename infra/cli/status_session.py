@@ -11,7 +11,7 @@ import httpx
 
 from common.errors import ConfigurationError, TransientError, UnauthenticatedError
 from infra.cli.data_dirs import candidate_dirs
-from infra.local.stack_tokens import kept_token, read_server_note
+from infra.local.stack.server_files import kept_token, read_server_note
 
 _DEFAULT_URL = "http://127.0.0.1:8080"
 _SIGNALS_SHOWN = 5

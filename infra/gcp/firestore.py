@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from common.errors import ConflictError, TransientError
 from common.ports import Create, Document, Increment, Page, Query, Ref, Update, Write
 from common.wire import JsonObject
-from infra.gcp.firestore_errors import conditional_refs, conflict_named, is_conflict, translated
-from infra.local.document_rules import (
+from infra.document_rules import (
     EXPIRY_FIELD,
     NONCE_FIELD,
     check_query,
@@ -25,6 +24,7 @@ from infra.local.document_rules import (
     place,
     value_at,
 )
+from infra.gcp.firestore_errors import conditional_refs, conflict_named, is_conflict, translated
 
 if TYPE_CHECKING:
     from google.cloud.firestore import AsyncClient

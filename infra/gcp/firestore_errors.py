@@ -13,7 +13,7 @@ from common.errors import (
     TransientError,
 )
 from common.ports import Create, Delete, Increment, Ref, Update, Write
-from infra.local.document_rules import place
+from infra.document_rules import place
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError

@@ -8,8 +8,8 @@ import pytest
 
 from common.ports import DocumentStore
 from infra.local.emulators import Emulators
-from infra.local.memory_store import MemoryStore
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.memory import MemoryStore
+from infra.local.store.sqlite import SqliteStore
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("firestore", marks=pytest.mark.emulator)])

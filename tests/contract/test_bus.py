@@ -18,7 +18,7 @@ from common.ports import Publisher
 from common.wire import JsonObject
 from infra.gcp.envelope import is_push, open_push, read_message
 from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
-from infra.local.bus import Deliver, DeliveryPolicy, EmbeddedBus
+from infra.local.bus.embedded import Deliver, DeliveryPolicy, EmbeddedBus
 from infra.local.clock import ManualClock, ScaledClock
 from infra.local.emulators import Emulators
 from tests.builders.messages import a_message
@@ -282,7 +282,7 @@ async def test_pubsub_when_the_topology_is_created_again_then_endpoints_follow(
 _PUBLISH_FOREVER = """
     import asyncio, sys
     from pathlib import Path
-    from infra.local.bus import EmbeddedBus
+    from infra.local.bus.embedded import EmbeddedBus
     from infra.local.clock import SystemClock
     from tests.builders.messages import a_message
 

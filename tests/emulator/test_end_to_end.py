@@ -10,11 +10,11 @@ import pytest
 from common.config import Settings, SwarmSettings
 from infra.local.emulators import Emulators
 from infra.local.replay import ReplayDriver, warm_up_before
-from infra.local.stack import Backend, LocalStack
-from infra.local.stack_embedded import EmbeddedBackend
-from infra.local.stack_emulator import EmulatorBackend
-from infra.local.stack_figures import RunFigures, collect_figures
-from infra.local.stack_options import Recording, open_recording
+from infra.local.stack.assembly import Backend, LocalStack
+from infra.local.stack.embedded import EmbeddedBackend
+from infra.local.stack.emulator import EmulatorBackend
+from infra.local.stack.figures import RunFigures, collect_figures
+from infra.local.stack.options import Recording, open_recording
 from tests.integration.command import Running
 from tests.shared_data import shared_path
 

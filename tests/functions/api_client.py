@@ -17,7 +17,7 @@ from common.domain.identifiers import digest
 from common.domain.instrument import Venue
 from common.ports import DocumentStore, Publisher, Ref
 from infra.bootstrap import Runtime, build, use
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import an_agent
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher

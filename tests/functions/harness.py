@@ -16,7 +16,7 @@ from common.domain.moment import iso
 from common.ports import Document, Query, Ref, TokenVerifier
 from infra.bootstrap import Runtime, build, use
 from infra.gcp.envelope import message_attributes, message_data, wrap_push
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher

@@ -15,7 +15,7 @@ from common.domain.order import OrderStatus
 from common.domain.signal import SignalRecord, SignalStatus
 from common.ports import Ref
 from functions.api.trading import OPERATOR, await_end, require_operator
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import a_delivery, a_plan, a_signal_record, an_intent, an_order
 from tests.fakes.clock import FakeClock
 from tests.functions.api_client import Api

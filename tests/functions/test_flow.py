@@ -21,7 +21,7 @@ from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.ports import Ref
 from common.wire import from_document
 from infra.bootstrap import Runtime
-from infra.local.seed_agents import seed_agents
+from infra.local.stack.seed_agents import seed_agents
 from infra.pipeline import load_pipeline
 from tests.builders import (
     NOON,

@@ -14,10 +14,10 @@ from common.config import Settings, SwarmSettings
 from common.ports import Document, DocumentStore, Query
 from common.wire import JsonObject
 from infra.local.replay import ReplayDriver, ReplayResult, warm_up_before
-from infra.local.stack import LocalStack
-from infra.local.stack_documents import every
-from infra.local.stack_embedded import EmbeddedBackend
-from infra.local.stack_options import Recording, open_recording
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.documents import every
+from infra.local.stack.embedded import EmbeddedBackend
+from infra.local.stack.options import Recording, open_recording
 from tests.shared_data import shared_path
 
 API_TOKEN = "token-of-a-test"

@@ -14,7 +14,7 @@ from common.errors import TransientError
 from common.what.replay import differences, redecide
 from common.wire import from_document
 from infra.local.replay import ReplayProgress, read_progress
-from infra.local.stack_figures import collect_figures
+from infra.local.stack.figures import collect_figures
 from infra.venues.paper.faults import FaultKind, FaultPlan, FaultRule, set_faults
 from tests.builders import NOON, a_message
 from tests.integration.harness import Replay, recording, running

@@ -15,10 +15,10 @@ from common.where.breakers import Breakers
 from common.wire import JsonObject
 from infra.feeds.simulated import SimulatedFeed
 from infra.local.clock import ManualClock
-from infra.local.stack import LocalStack
-from infra.local.stack_checks import check_books
-from infra.local.stack_documents import every
-from infra.local.stack_embedded import EmbeddedBackend
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.checks import check_books
+from infra.local.stack.documents import every
+from infra.local.stack.embedded import EmbeddedBackend
 from tests.integration.harness import API_TOKEN, Api
 
 WEDNESDAY = datetime(2025, 10, 22, 15, 0, tzinfo=UTC)  # every market is open

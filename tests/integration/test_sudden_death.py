@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.books import FILLS, ORDERS
-from infra.local.sqlite_store import SqliteStore
-from infra.local.stack_documents import every
+from infra.local.stack.documents import every
+from infra.local.store.sqlite import SqliteStore
 from infra.venues.paper.ledger import PAPER_FILLS, PAPER_ORDERS
 from tests.integration.command import Running, value_of
 from tests.integration.harness import Replay, recording, running
@@ -57,7 +57,7 @@ def test_replay_when_killed_twenty_times_then_no_order_is_sent_twice_and_no_fill
 
 
 async def _undisturbed() -> tuple[str, int]:
-    from infra.local.stack_figures import collect_figures
+    from infra.local.stack.figures import collect_figures
 
     replay = Replay(recording(), None, TICKS)
     async with running(replay):

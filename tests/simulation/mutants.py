@@ -21,7 +21,7 @@ from common.ports import Ref
 from functions.execute import handler as execute
 from functions.settle import handler as settle
 from infra.gcp import entrypoint
-from infra.local import memory_store
+from infra.local.store import memory
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -66,7 +66,7 @@ def sent_without_writing_ahead(patch: pytest.MonkeyPatch) -> None:
 
 def blind_writes(patch: pytest.MonkeyPatch) -> None:
     """Updates without a version: the last writer wins, and the other's news is gone."""
-    patch.setattr(memory_store, "_require_version", lambda *_: None)
+    patch.setattr(memory, "_require_version", lambda *_: None)
 
 
 def absent_is_final_at_once(patch: pytest.MonkeyPatch) -> None:

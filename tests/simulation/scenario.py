@@ -29,7 +29,7 @@ from functions.route.main import route
 from functions.settle.main import settle
 from infra.bootstrap import Runtime
 from infra.feeds.simulated import SimulatedFeed
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from infra.venues.instruments import StoredInstruments
 from tests.builders import a_deployment, a_signal, a_signal_record, an_agent
 from tests.fakes.verifier import OpenVerifier

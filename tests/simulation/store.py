@@ -1,7 +1,7 @@
 """The memory store with the faults of a real one at each call."""
 
 from common.errors import TransientError
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.simulation.world import Crash, World
 
 

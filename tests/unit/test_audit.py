@@ -8,7 +8,7 @@ import pytest
 from common.audit import audit_write
 from common.books import AUDIT
 from common.errors import ConflictError
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 
 

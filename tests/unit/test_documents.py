@@ -11,7 +11,7 @@ from common.errors import ConflictError, InvalidInputError
 from common.outbox import outbox_clear, outbox_write
 from common.ports import Create, Ref, Update
 from common.wire import decode_message
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import a_message, a_position
 
 REF = Ref(V3.positions, "pos_1")

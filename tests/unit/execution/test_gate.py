@@ -16,7 +16,7 @@ from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, Ref
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import INTENT_ID, NOON, an_intent, an_order
 
 EMPTY = Exposure.empty("dep_1")

@@ -12,7 +12,7 @@ from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import ConflictError
 from common.execution.signals import TRIES, delivery_ends, finish_signal, overall, routing_entry
 from common.ports import Delete, Ref
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON, SIGNAL_ID, a_delivery, a_signal_record
 
 S = SignalStatus

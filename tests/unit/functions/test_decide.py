@@ -21,7 +21,7 @@ from common.what.replay import redecide
 from common.what.swarm.cycle import ACTED, LATE, STALE, SwarmState, decision_id, look
 from common.wire import canonical_json, decode_message, from_document, to_document
 from functions.decide.handler import ATTEMPTS, decide
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock
 from tests.unit.what.recorded import recorded_candles, snapshot_of, surging_candles
 

@@ -13,7 +13,7 @@ from common.errors import ConflictError, InvalidInputError, TransientError
 from common.ports import Ref, Update
 from common.wire import from_document, to_document
 from functions.fan_out.handler import PAGE, TRIES, fan_out
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import SIGNAL_ID, a_deployment, a_signal, a_signal_record, an_agent
 from tests.fakes.clock import FakeClock
 

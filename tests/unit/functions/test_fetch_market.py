@@ -27,7 +27,7 @@ from common.errors import NotFoundError, SapphireError, TransientError
 from common.ports import Create, Delete, ExecutionVenue, Ref
 from common.wire import from_document, to_document
 from functions.fetch_market import handler
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import (
     NOON,
     a_book,

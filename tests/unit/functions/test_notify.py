@@ -23,7 +23,7 @@ from common.notifications import notification_of, notification_writes
 from common.ports import Create, Messenger, Ref, Update
 from common.wire import decode_message
 from functions.notify import handler
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON, a_notification
 from tests.fakes.clock import FakeClock
 from tests.fakes.messenger import RecordingMessenger

@@ -32,7 +32,7 @@ from common.where.breakers import Breakers
 from common.where.priorities import RoutingConfig
 from common.wire import from_document
 from functions.route.handler import TRIES, route
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import (
     AGENT_ID,
     DELIVERY_ID,

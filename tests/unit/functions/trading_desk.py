@@ -22,7 +22,7 @@ from common.ports import Ref, Update
 from common.wire import from_document, to_document
 from functions.execute.handler import execute
 from functions.settle.handler import settle
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import (
     DELIVERY_ID,
     DEPLOYMENT_ID,

@@ -20,7 +20,7 @@ from common.how.trading_state import (
 )
 from common.ports import Create, Document
 from common.wire import to_document
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL

@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import InvalidInputError
 from common.ports import Create, Delete, Increment, Query, Ref, Update, Write
-from infra.local.document_rules import check_writes, decode_cursor, encode_cursor
+from infra.document_rules import check_writes, decode_cursor, encode_cursor
 
 REF = Ref("orders", "o-1")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.errors import InvalidInputError
 from common.ports import Ref
-from infra.local.document_rules import MAX_DEPTH, _size, _usual_size
+from infra.document_rules import MAX_DEPTH, _size, _usual_size
 
 REF = Ref("orders", "o-1")
 

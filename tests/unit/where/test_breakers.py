@@ -13,7 +13,7 @@ from common.errors import ConflictError, TransientError
 from common.ports import Ref, Write
 from common.where.breaker import BreakerStatus, Ticket
 from common.where.breakers import TRIES, Breakers
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock
 
 SETTINGS = BreakerSettings()

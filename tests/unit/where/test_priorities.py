@@ -9,7 +9,7 @@ from common.documents import create
 from common.domain.instrument import Venue
 from common.ports import Ref
 from common.where.priorities import RoutingConfig, venue_order
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import AGENT_ID, DEPLOYMENT_ID, NOON, a_deployment
 
 HL, OSTIUM, GMX = Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX

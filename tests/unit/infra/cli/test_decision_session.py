@@ -10,7 +10,7 @@ from common.documents import create
 from common.errors import InvalidInputError, NotFoundError
 from common.ports import Ref
 from infra.cli.decision_session import run_decision_replay
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 from tests.unit.infra.cli.test_views import a_decision
 
 

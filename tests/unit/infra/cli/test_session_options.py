@@ -9,7 +9,7 @@ import pytest
 from common.errors import ConfigurationError, InvalidInputError
 from infra.cli.commands import run as run_command
 from infra.cli.session_options import session_options
-from infra.local.stack_options import StackOptions
+from infra.local.stack.options import StackOptions
 
 
 def parsed(*line: str, **environ: str) -> StackOptions:

@@ -20,10 +20,10 @@ from infra.bootstrap import Runtime, build
 from infra.cli.live_state import LiveReader, LiveState
 from infra.cli.live_view import Heading, render
 from infra.cli.plain_view import PlainView
-from infra.local.memory_store import MemoryStore
-from infra.local.seed_agents import seed_agents
-from infra.local.stack_events import ObservedPublisher
-from infra.local.stack_figures import PositionFigures
+from infra.local.stack.figures import PositionFigures
+from infra.local.stack.observed_publisher import ObservedPublisher
+from infra.local.stack.seed_agents import seed_agents
+from infra.local.store.memory import MemoryStore
 from tests.builders import (
     NOON,
     SIGNAL_ID,

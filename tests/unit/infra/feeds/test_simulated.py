@@ -13,7 +13,7 @@ from common.errors import InvalidInputError, NotFoundError
 from functions.decide.handler import decide
 from infra.feeds import simulated
 from infra.feeds.simulated import BLOCK_BARS, SimulatedFeed
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 from tests.fakes.clock import FakeClock
 

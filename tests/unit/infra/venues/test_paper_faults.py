@@ -13,7 +13,7 @@ from common.domain.order import OrderSide
 from common.errors import ConfigurationError, OutcomeUnknownError
 from common.ports import Create, Ref
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from infra.venues.paper.faults import (
     FaultKind,
     FaultPlan,

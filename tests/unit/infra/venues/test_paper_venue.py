@@ -15,7 +15,7 @@ from common.errors import ConflictError, OutcomeUnknownError, RejectedError, Tra
 from common.ports import Create, Ref, Update
 from common.wire import JsonObject, to_document
 from infra.local.clock import ManualClock
-from infra.local.memory_store import Hook, MemoryStore
+from infra.local.store.memory import Hook, MemoryStore
 from infra.venues.paper.faults import FaultKind, FaultPlan, FaultRule, set_faults
 from infra.venues.paper.ledger import PAPER_ARRIVALS, PAPER_FILLS, PAPER_ORDERS
 from infra.venues.paper.venue import PaperVenue

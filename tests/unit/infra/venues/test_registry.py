@@ -16,7 +16,7 @@ from common.errors import (
     TransientError,
 )
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from infra.venues.hyperliquid.meta import load_meta
 from infra.venues.registry import make_venues, paper_profile
 from tests.builders import NOON

@@ -7,7 +7,7 @@ from common.domain.instrument import InstrumentTable, Venue
 from common.ports import Create, Delete, Ref, Update
 from common.wire import to_document
 from infra.local.clock import ManualClock
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 from infra.venues.instruments import StoredInstruments
 from tests.builders import NOON, an_instrument_table
 

@@ -16,18 +16,18 @@ from common.reporting.performance import (
     performance,
     trade_figures,
 )
-from infra.local.backtest_history import (
+from infra.local.backtest.history import (
     AgentFigures,
     account_equity,
     hold_equity,
     read_history,
 )
 from infra.local.replay import ReplayDriver, warm_up_before
-from infra.local.stack import LocalStack
-from infra.local.stack_checks import BooksCheck
-from infra.local.stack_embedded import EmbeddedBackend
-from infra.local.stack_figures import RunFigures, collect_figures
-from infra.local.stack_options import Recording
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.checks import BooksCheck
+from infra.local.stack.embedded import EmbeddedBackend
+from infra.local.stack.figures import RunFigures, collect_figures
+from infra.local.stack.options import Recording
 
 _PUSH_TOKEN = "in-memory backtest"  # noqa: S105 - nothing outside this process can reach it
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from infra.local.stack_server import AsgiApp
+from infra.local.stack.server import AsgiApp
 
 Message = MutableMapping[str, Any]
 

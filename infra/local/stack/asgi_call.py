@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import TransientError
-from infra.local.stack_server import AsgiApp
+from infra.local.stack.server import AsgiApp
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from common.domain.order import FillRecord
 from common.domain.vote import Stance, Verdict
 from common.ports import DocumentStore
 from common.wire import from_document
-from infra.local.stack_documents import every
+from infra.local.stack.documents import every
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import main
 from common.wire import JsonObject
 from infra.bootstrap import Runtime, use
-from infra.local.asgi_call import Answer, post
-from infra.local.stack_server import AsgiApp
+from infra.local.stack.asgi_call import Answer, post
+from infra.local.stack.server import AsgiApp
 
 _SOURCE = str(Path(main.__file__).resolve())
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import TransientError
 from common.ports import Create, Increment, Query, Ref, Write
-from infra.local.memory_store import MemoryStore
+from infra.local.store.memory import MemoryStore
 
 REF = Ref("orders", "o-1")
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from infra.local.scheduler import Scheduler
-from infra.local.stack import LocalStack
+from infra.local.stack.assembly import LocalStack
 from infra.pipeline import load_pipeline
 
 _LOOK_EVERY_S = 0.05

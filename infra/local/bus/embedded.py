@@ -19,7 +19,7 @@ from common.errors import ConfigurationError, NotFoundError, TransientError
 from common.ports import Clock
 from common.wire import JsonObject, decode_message
 from infra.gcp.envelope import message_attributes, message_data, wrap_push
-from infra.local.bus_delivery import (
+from infra.local.bus.delivery import (
     BusCounts,
     DeadLetter,
     Deliver,
@@ -27,8 +27,8 @@ from infra.local.bus_delivery import (
     Observer,
     Reply,
 )
-from infra.local.bus_faults import PLAIN, BusFaults
-from infra.local.bus_journal import UNROUTED, Held, Journal, MemoryJournal, SqliteJournal, route
+from infra.local.bus.faults import PLAIN, BusFaults
+from infra.local.bus.journal import UNROUTED, Held, Journal, MemoryJournal, SqliteJournal, route
 
 __all__ = [
     "BusCounts",

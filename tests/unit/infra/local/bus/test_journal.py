@@ -11,8 +11,8 @@ from common.domain.events import OutboxMessage
 from common.errors import ConfigurationError, TransientError
 from common.wire import JsonObject
 from infra.gcp.envelope import open_push, read_message
-from infra.local.bus import DeliveryPolicy, EmbeddedBus
-from infra.local.bus_faults import BusFaults, FaultRates
+from infra.local.bus.embedded import DeliveryPolicy, EmbeddedBus
+from infra.local.bus.faults import BusFaults, FaultRates
 from infra.local.clock import ManualClock, SystemClock
 from tests.fakes.push_endpoint import START, TOPIC, Endpoint, messages, replayed
 
@@ -197,7 +197,7 @@ async def test_bus_when_its_file_is_not_usable_then_a_person_is_told(
 async def test_bus_when_another_process_holds_its_file_then_publish_is_transient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.local.bus_journal._LOCK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("infra.local.bus.journal._LOCK_TIMEOUT_S", 0.01)
     path = tmp_path / "bus.sqlite"
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

@@ -18,7 +18,7 @@ from common.ports import (
     Write,
 )
 from common.wire import JsonObject, canonical_json
-from infra.local.document_rules import (
+from infra.document_rules import (
     add_at,
     check_merged,
     check_query,

@@ -17,16 +17,16 @@ import pytest
 from common.errors import ConfigurationError, ConflictError, TransientError
 from common.indexes import INDEXES, Index
 from common.ports import Create, Increment, Query, Ref, Update, Where
-from infra.local import sqlite_file
-from infra.local.sqlite_queries import page_sql
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store import sqlite_file
+from infra.local.store.sqlite import SqliteStore
+from infra.local.store.sqlite_queries import page_sql
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[5]
 
 COMMITTER = """
 import asyncio, sys
 from common.ports import Create, Increment, Ref
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 
 async def main():
     store = SqliteStore(sys.argv[1])
@@ -43,7 +43,7 @@ COUNTER = """
 import asyncio, sys
 from common.errors import ConflictError
 from common.ports import Create, Increment, Ref, Update
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.sqlite import SqliteStore
 
 async def main():
     store = SqliteStore(sys.argv[1])

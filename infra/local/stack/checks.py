@@ -13,7 +13,7 @@ from common.domain.position import Position
 from common.domain.signal import SignalStatus
 from common.ports import DocumentStore, ExecutionVenue, Query
 from common.wire import from_document
-from infra.local.stack_documents import every
+from infra.local.stack.documents import every
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from common.errors import ConflictError
 from common.ports import Create, Delete, Document, Increment, Page, Query, Ref, Update, Write
 from common.wire import JsonObject, canonical_json
-from infra.local.document_rules import (
+from infra.document_rules import (
     add_at,
     check_merged,
     check_query,
@@ -26,8 +26,8 @@ from infra.local.document_rules import (
     encode_cursor,
     place,
 )
-from infra.local.sqlite_file import explained, open_file
-from infra.local.sqlite_queries import count_sql, page_sql
+from infra.local.store.sqlite_file import explained, open_file
+from infra.local.store.sqlite_queries import count_sql, page_sql
 
 _SELECT = "SELECT version, data FROM documents WHERE collection = ? AND id = ?"
 _INSERT = "INSERT INTO documents (collection, id, version, data, expires_at) VALUES (?, ?, ?, ?, ?)"

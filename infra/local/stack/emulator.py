@@ -17,9 +17,9 @@ from common.wire import JsonObject
 from infra.gcp.firestore import FirestoreStore
 from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
 from infra.local.emulators import Emulators
-from infra.local.push_answers import AnswersWatched
-from infra.local.stack_functions import Functions
-from infra.local.stack_server import LoopServer, bind
+from infra.local.stack.functions import Functions
+from infra.local.stack.push_answers import AnswersWatched
+from infra.local.stack.server import LoopServer, bind
 from infra.pipeline import Pipeline, load_pipeline
 
 _DEAD_LETTERS_WAIT_S = 1.0

@@ -11,11 +11,11 @@ from common.errors import TransientError
 from common.ports import Clock, DocumentStore, MarketFeed, Publisher
 from infra.bootstrap import Runtime, build
 from infra.local.replay import unfinished
-from infra.local.seed_agents import seed_agents
-from infra.local.stack_checks import BooksCheck, check_books
-from infra.local.stack_events import ObservedPublisher
-from infra.local.stack_functions import Functions
-from infra.local.stack_server import LoopServer
+from infra.local.stack.checks import BooksCheck, check_books
+from infra.local.stack.functions import Functions
+from infra.local.stack.observed_publisher import ObservedPublisher
+from infra.local.stack.seed_agents import seed_agents
+from infra.local.stack.server import LoopServer
 from infra.local.tokens import SharedTokenVerifier
 
 _JOB_TRIES = 5

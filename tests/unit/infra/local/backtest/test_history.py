@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from common.domain.order import FillRecord, OrderSide
-from infra.local.backtest_history import History, account_equity, hold_equity
+from infra.local.backtest.history import History, account_equity, hold_equity
 from tests.builders import NOON, a_fill, a_fill_record
 
 BAR = timedelta(minutes=5)

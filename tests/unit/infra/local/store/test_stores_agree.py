@@ -20,8 +20,8 @@ from common.ports import (
     Where,
     Write,
 )
-from infra.local.memory_store import MemoryStore
-from infra.local.sqlite_store import SqliteStore
+from infra.local.store.memory import MemoryStore
+from infra.local.store.sqlite import SqliteStore
 
 TEXTS = ["", "A", "NEW", "Z", "a", "é", "価", "🚀"]
 

@@ -14,7 +14,7 @@ import pytest
 from common.domain.events import OrderUnknown, OutboxMessage
 from common.errors import ConfigurationError, NotFoundError
 from common.wire import JsonObject
-from infra.local.bus import BusCounts, DeliveryPolicy, EmbeddedBus, Reply
+from infra.local.bus.embedded import BusCounts, DeliveryPolicy, EmbeddedBus, Reply
 from infra.local.clock import ManualClock, ScaledClock
 from infra.pipeline import load_pipeline
 from tests.builders.messages import a_message

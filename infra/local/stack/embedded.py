@@ -5,12 +5,12 @@ from pathlib import Path
 
 from common.ports import Clock, DocumentStore
 from common.wire import JsonObject
-from infra.local.asgi_call import Answer
-from infra.local.bus import DeliveryPolicy, EmbeddedBus, Reply
-from infra.local.bus_faults import BusFaults
-from infra.local.memory_store import MemoryStore
-from infra.local.sqlite_store import SqliteStore
-from infra.local.stack_functions import Functions
+from infra.local.bus.embedded import DeliveryPolicy, EmbeddedBus, Reply
+from infra.local.bus.faults import BusFaults
+from infra.local.stack.asgi_call import Answer
+from infra.local.stack.functions import Functions
+from infra.local.store.memory import MemoryStore
+from infra.local.store.sqlite import SqliteStore
 from infra.pipeline import Pipeline, load_pipeline
 
 _CONCURRENCY_MAX = 4  # calls of one function at once: they share this process

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local.bus import DeliveryPolicy
-from infra.local.bus_faults import BusFaults, FaultRates
+from infra.local.bus.embedded import DeliveryPolicy
+from infra.local.bus.faults import BusFaults, FaultRates
 from tests.fakes.push_endpoint import Endpoint, delivered, messages, replayed
 
 NO_FAULTS = {"duplicate": 0.0, "delay": 0.0, "reorder": 0.0, "lost_ack": 0.0}

@@ -15,9 +15,9 @@ from common.domain.signal import SignalStatus
 from common.outbox import outbox_write
 from common.ports import Delete, ExecutionVenue, Ref, Update, VenuePosition
 from common.wire import to_document
-from infra.local.memory_store import MemoryStore
-from infra.local.stack_checks import check_books
-from infra.local.stack_figures import collect_figures
+from infra.local.stack.checks import check_books
+from infra.local.stack.figures import collect_figures
+from infra.local.store.memory import MemoryStore
 from tests.builders import (
     DELIVERY_ID,
     INTENT_ID,

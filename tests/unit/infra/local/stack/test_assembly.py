@@ -20,21 +20,21 @@ from common.errors import ConfigurationError, TransientError
 from common.how.trading_state import PLATFORM, TradingState, read_state
 from common.ports import Ref, Update
 from common.wire import canonical_json, from_document
-from infra.local.asgi_call import post
-from infra.local.memory_store import MemoryStore
-from infra.local.push_answers import AnswersWatched
 from infra.local.replay import warm_up_before
-from infra.local.seed_agents import DEPLOYMENT_ID, seed_agents
-from infra.local.stack_lock import DataDirLock
-from infra.local.stack_options import StackOptions, claim_data_dir
-from infra.local.stack_server import LoopServer, bind
-from infra.local.stack_tokens import (
+from infra.local.stack.asgi_call import post
+from infra.local.stack.lock import DataDirLock
+from infra.local.stack.options import StackOptions, claim_data_dir
+from infra.local.stack.push_answers import AnswersWatched
+from infra.local.stack.seed_agents import DEPLOYMENT_ID, seed_agents
+from infra.local.stack.server import LoopServer, bind
+from infra.local.stack.server_files import (
     api_token,
     kept_token,
     read_server_note,
     remove_server_note,
     write_server_note,
 )
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 
 

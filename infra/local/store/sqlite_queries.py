@@ -8,8 +8,8 @@ from typing import cast
 
 from common.indexes import INDEXES, Index
 from common.ports import Query, Where
-from infra.local.document_rules import Scalar, decode_cursor
-from infra.local.sqlite_file import json_expression, json_type_expression
+from infra.document_rules import Scalar, decode_cursor
+from infra.local.store.sqlite_file import json_expression, json_type_expression
 
 _JSON_TYPES: dict[type, str] = {str: "('text')", int: "('integer')", bool: "('true', 'false')"}
 _INDEXES: dict[str, list[Index]] = {}

@@ -1,0 +1,1 @@
+"""A replay in memory, and what came of it."""

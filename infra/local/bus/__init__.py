@@ -1,0 +1,1 @@
+"""The embedded bus: Pub/Sub's promises in one process."""

@@ -1,0 +1,1 @@
+"""The whole system in one process, over the embedded or the emulator backend."""

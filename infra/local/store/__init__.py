@@ -1,0 +1,1 @@
+"""The document stores that need no server: SQLite and memory."""
