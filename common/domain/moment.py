@@ -14,7 +14,7 @@ def iso(moment: datetime) -> str:
 
 
 def from_iso(text: str) -> datetime:
-    """Parse what `iso` wrote. Raises ValueError when there is no offset."""
+    """Parse what `iso` wrote. Raises ValueError: no moment, no offset, or no year of UTC."""
     return _aware(datetime.fromisoformat(text))
 
 
@@ -30,7 +30,10 @@ def from_ms(milliseconds: int) -> datetime:
 def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment needs a UTC offset")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # 9999-12-31T23:59-14:00 is a year that UTC does not have
+        raise ValueError("outside the years 1 to 9999 in UTC") from None
 
 
 UtcDatetime = Annotated[

@@ -136,7 +136,10 @@ async def test_history_when_paged_then_newest_first_and_none_twice(api: Api) -> 
     assert [fill["trade_id"] for fill in by_moment["fills"]] == expected
 
 
-@pytest.mark.parametrize("before", ["x", "2026-01-15", "2026-01-15T12:00:00", "1e9"])
+@pytest.mark.parametrize(
+    "before",
+    ["x", "2026-01-15", "2026-01-15T12:00:00", "1e9", "9999-12-31T23:59:59-14:00"],
+)
 async def test_history_when_before_is_no_moment_then_422(api: Api, before: str) -> None:
     assert_problem(await api.get(f"/api/history?before={before}"), 422, "INVALID_FIELD")
 

@@ -17,6 +17,9 @@ from tests.builders import NOON, a_message, a_tick
 from tests.functions.harness import Bench, Body, body_of, push_of
 from tests.functions.stand_ins import Seen, a_delivery_message, fan_out_app, settle_app
 
+LAST_YEAR = "9999-12-31T23:59:59-14:00"
+"""Valid where it was written; in UTC it is the year 10,000, which datetime does not have."""
+
 CANARY = "0x" + "c0ffee11" * 8
 
 
@@ -84,6 +87,7 @@ POISON: dict[str, tuple[Body, str]] = {
         damaged(attributes={"type": "SignalCreated", "id": "msg_2"}),
         "ATTRIBUTES_DISAGREE",
     ),
+    "after the last year": (with_message(occurred_at=LAST_YEAR), "INVALID_MESSAGE"),
     "not our topic": (on_topic("order-planned"), "UNEXPECTED_EVENT"),
     "unknown topic": (on_topic("nowhere"), "UNEXPECTED_EVENT"),
     "not our event": (push_of(a_delivery_message()), "UNEXPECTED_EVENT"),
@@ -114,6 +118,7 @@ TICK_POISON: dict[str, dict[str, object]] = {
     "no time": {"job": "settle"},
     "no offset": {"job": "settle", "scheduled_at": "2026-01-15T12:00:00"},
     "no date": {"job": "settle", "scheduled_at": "now"},
+    "after the last year": {"job": "settle", "scheduled_at": LAST_YEAR},
     "time is a number": {"job": "settle", "scheduled_at": 1},
     "another field": {"job": "settle", "scheduled_at": "2026-01-15T12:00:00Z", "at": 1},
 }
@@ -130,6 +135,24 @@ async def test_tick_when_it_cannot_be_read_then_acknowledged_and_recorded(
     assert response.status_code == 204
     assert (await bench.only(REJECTED_EVENTS)).data["code"] == "INVALID_TICK"
     assert seen.events == []
+
+
+async def test_event_when_a_moment_inside_it_is_after_the_last_year_then_recorded(
+    bench: Bench,
+) -> None:
+    notification = {
+        "notification_id": "ntf_1",
+        "kind": "RISK",
+        "text": "t",
+        "subject_id": "s",
+        "created_at": LAST_YEAR,
+    }
+    body = with_message(type="NotificationRaised", data={"notification": notification})
+
+    response = await bench.post(fan_out_app(Seen()), body)
+
+    assert response.status_code == 204
+    assert (await bench.only(REJECTED_EVENTS)).data["code"] == "INVALID_DOCUMENT"
 
 
 async def test_tick_when_it_is_for_another_job_then_recorded(bench: Bench) -> None:
