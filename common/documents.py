@@ -1,13 +1,14 @@
 """Typed access to documents: a value with the version that a compare-and-set needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from common.ports import Create, DocumentStore, Ref, Update
+from common.ports import Create, Document, DocumentStore, Query, Ref, Update, Where
 from common.wire import from_document, to_document
 
 T = TypeVar("T")
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,17 @@ def create(ref: Ref, value: object) -> Create:
 def put(stored: Stored[T] | None, ref: Ref, value: T) -> Create | Update:
     """Create if absent, else compare-and-set: either way a concurrent writer is noticed."""
     return stored.update(value) if stored else create(ref, value)
+
+
+async def every(
+    store: DocumentStore, collection: str, *where: Where, order_by: str | None = None
+) -> AsyncIterator[Document]:
+    """Every document that matches, in order of `order_by`, or of its id; read page by page."""
+    query = Query(collection, where=where, order_by=order_by, limit=PAGE)
+    while True:
+        page = await store.query(query)
+        for document in page.documents:
+            yield document
+        if page.next_cursor is None:
+            return
+        query = replace(query, cursor=page.next_cursor)

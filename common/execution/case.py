@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, book_named
-from common.documents import Stored, load, load_many
+from common.documents import Stored, load
 from common.domain.exposure import Exposure
 from common.domain.order import Order, OrderIntent
 from common.domain.signal import Delivery
@@ -26,9 +26,9 @@ async def load_case(store: DocumentStore, intent_id: str, client_order_id: str) 
         raise InvalidInputError("no such intent", where=f"{ORDER_INTENTS}/{intent_id}")
     plan = intent.value.plan
     book = book_named(plan.book)
-    (order,) = await load_many(store, Order, [Ref(ORDERS, client_order_id)])
-    (delivery,) = await load_many(store, Delivery, [Ref(book.deliveries, plan.delivery_id)])
-    (exposure,) = await load_many(store, Exposure, [Ref(EXPOSURES, plan.deployment_id)])
+    order = await load(store, Order, Ref(ORDERS, client_order_id))
+    delivery = await load(store, Delivery, Ref(book.deliveries, plan.delivery_id))
+    exposure = await load(store, Exposure, Ref(EXPOSURES, plan.deployment_id))
     if order is None or delivery is None or exposure is None:
         raise InvalidInputError("its order, delivery or exposure is missing", where=intent_id)
     return Case(intent, order, delivery, exposure)

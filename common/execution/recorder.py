@@ -7,7 +7,7 @@ from datetime import datetime
 
 from common.audit import audit_write
 from common.books import BOOKS, FILLS, ORDER_INTENTS
-from common.documents import Stored, create, load, load_many, put
+from common.documents import Stored, create, load, put
 from common.domain.events import OrderPlanned, OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
@@ -205,7 +205,7 @@ class Recorder:
             return []
         plan = case.intent.value.plan
         empty = _empty_position(case.intent.value, case.order.value, now)
-        (stored,) = await load_many(self._store, Position, [_position_ref(empty)])
+        stored = await load(self._store, Position, _position_ref(empty))
         position = stored.value if stored else empty
         records: list[FillRecord] = []
         for fill in fills:

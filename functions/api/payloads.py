@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from common.domain.instrument import DEFAULT_PRIORITY, Venue
 from infra.web.fields import (
@@ -41,7 +41,24 @@ class WeightsPayload(Payload):
         return self
 
 
+_WALLET = "0x1111111111111111111111111111111111111111"
+
+
+def _example(**fields: object) -> ConfigDict:
+    """What /docs shows: a body to start from."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class CreateAgentV3(Payload):
+    model_config = _example(
+        creator_wallet=_WALLET,
+        name="Momentum",
+        x_account_ids=[],
+        research_institute_ids=[],
+        weights={"x": "0.5", "research": "0.5"},
+        profit_receiver_address=_WALLET,
+    )
+
     creator_wallet: Address
     name: Name
     x_account_ids: References
@@ -52,6 +69,8 @@ class CreateAgentV3(Payload):
 
 class CreateAgentV2(Payload):
     """Without `venue`, or with MULTI, orders are routed; a single venue is used alone."""
+
+    model_config = _example(creator_wallet=_WALLET, name="Momentum")
 
     creator_wallet: Address
     name: Name
@@ -64,6 +83,8 @@ class CreateAgentV2(Payload):
 
 class _Deploy(Payload):
     """A venue's key comes as all four of its fields, or not at all."""
+
+    model_config = _example(agent_id="agt_...", user_wallet=_WALLET)
 
     agent_id: Identifier
     user_wallet: Address
@@ -118,6 +139,8 @@ class DeployV2(_Deploy):
 
 
 class PercentageSize(Payload):
+    """In percent of the deployment's capital: 5 is 5 %."""
+
     type: Literal["percentage"]
     value: Percentage
 
@@ -137,6 +160,14 @@ class TrailingStop(Payload):
 
 
 class GenerateSignal(Payload):
+    model_config = _example(
+        agent_id="agt_...",
+        token_symbol="ETH",
+        side="LONG",
+        size_model={"type": "percentage", "value": 5},
+        confidence="0.8",
+    )
+
     agent_id: Identifier
     token_symbol: Symbol
     side: Literal["LONG", "SHORT"]
@@ -150,6 +181,8 @@ class GenerateSignal(Payload):
 class RoutingConfigV3(Payload):
     """The order in which an agent's (or one deployment's) venues are asked."""
 
+    model_config = _example(agent_id="agt_...", venues=["GMX", "HYPERLIQUID"])
+
     agent_id: Identifier | None = None
     deployment_id: Identifier | None = None
     venues: VenueOrder
@@ -162,6 +195,8 @@ class RoutingConfigV3(Payload):
 
 
 class ExecuteTrade(Payload):
+    model_config = _example(symbol="ETH", side="BUY", quantity="0.1", order_type="MARKET")
+
     symbol: Symbol
     side: Literal["BUY", "SELL"]
     quantity: Amount

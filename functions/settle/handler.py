@@ -1,7 +1,7 @@
 """Asks the venue what became of every order that is not proven, and ends what can be ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -9,7 +9,7 @@ from typing import TypeVar
 from common.audit import audit_write
 from common.books import BOOKS, ORDER_INTENTS, ORDERS, Book
 from common.config import Settings
-from common.documents import Stored, load
+from common.documents import Stored, every, load
 from common.domain.events import OrderUnknown, OutboxMessage, Tick
 from common.domain.instrument import Venue
 from common.domain.moment import iso
@@ -67,7 +67,8 @@ async def settle(
         return await _resolve(desk, stored) if stored else []
     messages: list[OutboxMessage] = []
     troubles: list[SapphireError] = []
-    async for document in _all(desk, _OPEN_INTENTS):
+    still_open = Where("status", "in", tuple(status.value for status in OPEN_INTENTS))
+    async for document in every(store, ORDER_INTENTS, still_open):
         try:
             messages += await _attend(desk, document)
         except SapphireError as error:
@@ -78,25 +79,6 @@ async def settle(
     if troubles:
         raise troubles[0]
     return messages
-
-
-_OPEN_INTENTS = Query(
-    ORDER_INTENTS,
-    (Where("status", "in", tuple(status.value for status in OPEN_INTENTS)),),
-    limit=PAGE,
-)
-
-
-async def _all(desk: _Desk, query: Query) -> AsyncIterator[Document]:
-    """Every page: what stays open for long must not hide what comes after it."""
-    cursor: str | None = None
-    while True:
-        page = await desk.store.query(replace(query, cursor=cursor))
-        for document in page.documents:
-            yield document
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 async def _attend(desk: _Desk, document: Document) -> list[OutboxMessage]:
@@ -269,8 +251,8 @@ async def _expire(desk: _Desk, stored: Stored[Delivery], now: datetime) -> None:
 
 async def _finish_signals(desk: _Desk, book: Book) -> None:
     """Signals whose last delivery ended just before a crash, or whose fan-out was lost."""
-    pending = Query(book.signals, (Where("status", "==", SignalStatus.PENDING.value),), limit=PAGE)
-    async for document in _all(desk, pending):
+    pending = Where("status", "==", SignalStatus.PENDING.value)
+    async for document in every(desk.store, book.signals, pending):
         record = from_document(SignalRecord, document.data)
         await _close_fan_out(desk, book, Stored(document.ref, record, document.version))
         await finish_signal(desk.store, book, document.ref.id)

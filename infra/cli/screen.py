@@ -7,7 +7,6 @@ import time
 from typing import Protocol
 
 from infra.cli.session_drive import Drive
-from infra.cli.text import money
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.options import StackOptions
 
@@ -73,7 +72,6 @@ class _Page:
             badge=_badge(options),
             feed=stack.runtime.make_feed().label,
             url=stack.url,
-            capital=money(options.settings.default_capital),
         )
         self._console = terminal()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
@@ -89,10 +87,13 @@ class _Page:
             await asyncio.sleep(_REFRESH_S)
 
     async def _draw(self, drive: Drive) -> None:
-        from infra.cli.live_view import render
+        from infra.cli.live_view import Room, render
 
         state = await self._reader.read() if self._stack.events.market else None
-        self._live.update(render(state, self._heading, drive.progress()), refresh=True)
+        width, height = self._console.size
+        room = Room(width=width, height=height)
+        page = render(state, self._heading, drive.progress(), room)
+        self._live.update(page, refresh=True)
 
     async def end(self, drive: Drive) -> None:
         await self._draw(drive)
@@ -101,7 +102,7 @@ class _Page:
 
 def opening_lines(stack: LocalStack, options: StackOptions, token: str) -> list[str]:
     return [
-        f"Sapphire  {_badge(options)}  {stack.runtime.make_feed().label}",
+        f"Sapphire  {stack.runtime.make_feed().label}",
         "          paper trading: no order leaves this machine",
         f"  API     {stack.url}  (documentation at {stack.url}/docs)",
         f"  token   {token}",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common.books import MARKET_SNAPSHOTS
+from common.documents import every
 from common.domain.moment import from_iso
 from common.errors import ConfigurationError
 from common.ports import Clock, MarketFeed
@@ -20,7 +21,6 @@ from infra.cli.session_log import log_to
 from infra.local.clock import ScaledClock, SystemClock
 from infra.local.replay import read_progress
 from infra.local.stack.assembly import Backend, LocalStack
-from infra.local.stack.documents import every
 from infra.local.stack.lock import DataDirLock
 from infra.local.stack.options import StackOptions, claim_data_dir
 from infra.local.stack.server import bind

@@ -20,10 +20,11 @@ FRONT = f"""<!doctype html>
 <p class="muted">Multi-venue trading agents. Version {VERSION}.</p>
 <p>Agents decide what to trade, policies how much, the router where; every step is recorded.</p>
 <ul>
-<li><a href="/docs">API reference</a></li>
+<li><a href="/docs">API reference</a>: every endpoint, with an example of each body</li>
 <li><a href="/health">Health</a></li>
 </ul>
-<p class="muted">All else needs the token: <code>Authorization: Bearer …</code></p>
+<p class="muted">All else needs the token: <code>Authorization: Bearer …</code>. It is printed by
+<code>make run</code>, and kept in <code>.sapphire/api-token</code>.</p>
 </html>
 """
 
@@ -34,8 +35,9 @@ DOCS = f"""<!doctype html>
 <p class="muted">Version {VERSION}. Errors are problem documents (RFC 9457) with a stable
 <code>code</code>; POSTs take an <code>Idempotency-Key</code>.
 Machine-readable: <code>/openapi.json</code>.</p>
+<p>The token is printed by <code>make run</code>, and kept in <code>.sapphire/api-token</code>.</p>
 <form id="f"><label>Token <input id="t" type="password" autocomplete="off"></label>
-<button>Show</button> <span id="e" class="error" role="alert"></span></form>
+<button>Show the endpoints</button> <span id="e" class="error" role="alert"></span></form>
 <main id="m"></main>
 <script>
 const el = (tag, text, parent) => {{
@@ -54,6 +56,14 @@ const resolve = (spec, node, depth = 0) => {{
   return Object.fromEntries(
     Object.entries(node).map(([key, one]) => [key, resolve(spec, one, depth + 1)]));
 }};
+const drawBody = (schema, box) => {{
+  const {{examples, ...rest}} = schema;
+  for (const one of examples || []) el("pre", JSON.stringify(one, null, 2), box);
+  const full = el("details", "", box);
+  full.open = !examples;
+  el("summary", "Schema of the body", full);
+  el("pre", JSON.stringify(rest, null, 2), full);
+}};
 const draw = (spec) => {{
   const main = document.getElementById("m");
   main.replaceChildren();
@@ -63,13 +73,13 @@ const draw = (spec) => {{
       const head = el("summary", "", box);
       el("b", method.toUpperCase(), head);
       el("code", path, head);
-      el("span", "  " + (operation.summary || ""), head).className = "muted";
-      if (operation.description) el("p", operation.description, box);
+      const [first, ...more] = (operation.description || operation.summary || "").split("\\n\\n");
+      el("span", " " + first, head).className = "muted";
+      for (const text of more) el("p", text, box);
       for (const one of operation.parameters || [])
         el("p", one.in + " " + one.name + (one.required ? " (required)" : ""), box);
       const body = operation.requestBody;
-      if (body) el("pre", JSON.stringify(
-        resolve(spec, body.content["application/json"].schema), null, 2), box);
+      if (body) drawBody(resolve(spec, body.content["application/json"].schema), box);
     }}
   }}
 }};

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 
 from common.config import Settings, SwarmSettings
+from common.documents import every
 from common.ports import Document, DocumentStore, Query
 from common.wire import JsonObject
 from infra.local.replay import ReplayDriver, ReplayResult, warm_up_before
 from infra.local.stack.assembly import LocalStack
-from infra.local.stack.documents import every
 from infra.local.stack.embedded import EmbeddedBackend
 from infra.local.stack.options import Recording, open_recording
 from tests.shared_data import shared_path

@@ -8,6 +8,7 @@ import pytest
 
 from common.books import V2, V3, WATCHED_SYMBOLS
 from common.config import BreakerSettings, Settings, SwarmSettings
+from common.documents import every
 from common.domain.instrument import Venue
 from common.domain.moment import iso
 from common.ports import Create, Ref
@@ -17,7 +18,6 @@ from infra.feeds.simulated import SimulatedFeed
 from infra.local.clock import ManualClock
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.checks import check_books
-from infra.local.stack.documents import every
 from infra.local.stack.embedded import EmbeddedBackend
 from tests.integration.harness import API_TOKEN, Api
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.books import FILLS, ORDERS
-from infra.local.stack.documents import every
+from common.documents import every
 from infra.local.store.sqlite import SqliteStore
 from infra.venues.paper.ledger import PAPER_FILLS, PAPER_ORDERS
 from tests.integration.command import Running, value_of

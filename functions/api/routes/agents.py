@@ -23,14 +23,14 @@ Wallet = Annotated[Address | None, Query()]
 
 @router.post("/api/v3/agents/create", status_code=201)
 async def create_v3(body: CreateAgentV3, nonce: Nonce, runtime: RuntimeOf) -> JsonObject:
-    """Create a multi-venue agent (V3-02)."""
+    """Create a multi-venue agent."""
     agent = await create_agent(body, book=V3, nonce=nonce, store=runtime.store, clock=runtime.clock)
     return agent_view(agent)
 
 
 @router.post("/api/agents/create", status_code=201)
 async def create_v2(body: CreateAgentV2, nonce: Nonce, runtime: RuntimeOf) -> JsonObject:
-    """Create an agent; without a venue, or with MULTI, its orders are routed (VP-01)."""
+    """Create a V2 agent; without a venue, or with MULTI, its orders are routed."""
     agent = await create_agent(body, book=V2, nonce=nonce, store=runtime.store, clock=runtime.clock)
     return agent_view(agent)
 
@@ -43,7 +43,7 @@ async def list_v3(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> JsonObject:
-    """V3's agents in order of id (V3-03)."""
+    """The multi-venue agents, in order of id."""
     agents, onward = await list_agents(
         book=V3,
         store=runtime.store,
@@ -57,14 +57,14 @@ async def list_v3(
 
 @router.get("/api/agents")
 async def list_both(runtime: RuntimeOf, limit: Limit = 100, cursor: Cursor = None) -> JsonObject:
-    """Both books' agents, V3's first."""
+    """The agents of both versions, V3's first."""
     agents, onward = await list_all_agents(store=runtime.store, limit=limit, cursor=cursor)
     return {"agents": [agent_view(agent) for agent in agents], "next_cursor": onward}
 
 
 @router.get("/api/agents/performance")
 async def performance(runtime: RuntimeOf) -> JsonObject:
-    """The swarm's four agents, over the last 500 fills (SW-14).
+    """The swarm's four agents, over the last 500 fills.
 
     An agent's trades are the executed signals whose direction it voted for. A closing fill's
     realised result, before commissions, belongs to the signals that opened the quantity, and to

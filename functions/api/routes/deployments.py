@@ -15,13 +15,13 @@ router = APIRouter(tags=["deployments"], route_class=StrictRoute)
 
 @router.post("/api/v3/agents/deploy", status_code=201)
 async def deploy_v3(body: DeployV3, runtime: RuntimeOf) -> JsonObject:
-    """Deploy a V3 agent (V3-04). The same request again returns the same deployment."""
+    """Deploy a V3 agent. The same request again returns the same deployment."""
     return await _deploy(body, V3, runtime)
 
 
 @router.post("/api/agents/deploy", status_code=201)
 async def deploy_v2(body: DeployV2, runtime: RuntimeOf) -> JsonObject:
-    """Deploy a V2 agent to its venues, in order of priority (VP-02)."""
+    """Deploy a V2 agent to its venues, in order of priority."""
     return await _deploy(body, V2, runtime)
 
 

@@ -20,7 +20,7 @@ router = APIRouter(tags=["routing"], route_class=StrictRoute)
 async def history_v3(
     runtime: RuntimeOf, signal_id: QueryId = None, limit: Limit = 100, cursor: Cursor = None
 ) -> JsonObject:
-    """Candidates in order, what each said, the choice and its reason (V3-08)."""
+    """V3's routing: candidates in order, what each said, the choice and its reason."""
     return await _history(V3, runtime, signal_id, limit, cursor)
 
 
@@ -28,14 +28,14 @@ async def history_v3(
 async def history_v2(
     runtime: RuntimeOf, signal_id: QueryId = None, limit: Limit = 100, cursor: Cursor = None
 ) -> JsonObject:
-    """The same of the V2 tables (VP-04)."""
+    """V2's routing: candidates in order, what each said, the choice and its reason."""
     return await _history(V2, runtime, signal_id, limit, cursor)
 
 
 @router.put("/api/v3/routing/config")
 @router.post("/api/v3/routing/config")
 async def set_config(body: RoutingConfigV3, runtime: RuntimeOf) -> JsonObject:
-    """Set the order in which an agent's or a deployment's venues are asked (V3-07)."""
+    """Set the order in which an agent's or a deployment's venues are asked."""
     config = await set_order(body, store=runtime.store, clock=runtime.clock)
     return to_document(config)
 

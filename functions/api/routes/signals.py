@@ -47,25 +47,25 @@ _ORDER_FIELDS = (
 
 @router.post("/api/v3/signals/generate", status_code=201)
 async def generate_v3(body: GenerateSignal, nonce: Nonce, runtime: RuntimeOf) -> JsonObject:
-    """Store a venue-agnostic signal and start routing it at once (V3-05)."""
+    """Store a venue-agnostic signal and start routing it at once."""
     return await _generate(body, V3, nonce, runtime)
 
 
 @router.post("/api/signals/generate", status_code=201)
 async def generate_v2(body: GenerateSignal, nonce: Nonce, runtime: RuntimeOf) -> JsonObject:
-    """The same on the V2 tables."""
+    """Store a signal of a V2 agent and start routing it at once."""
     return await _generate(body, V2, nonce, runtime)
 
 
 @router.get("/api/v3/signals/{id}")
 async def get_v3(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 - the path's word
-    """A signal, its routing and its orders."""
+    """A V3 signal: its state and reason, every venue that was asked, and its orders."""
     return await _get(id, V3, runtime)
 
 
 @router.get("/api/signals/{id}")
 async def get_v2(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 - the path's word
-    """A V2 signal, its routing and its orders."""
+    """A V2 signal: its state and reason, every venue that was asked, and its orders."""
     return await _get(id, V2, runtime)
 
 

@@ -22,7 +22,7 @@ PAUSE_S = 0.1  # of real time: a caller waits for it, whatever the runtime's clo
 
 @router.post("/api/trading/execute")
 async def execute(body: ExecuteTrade, nonce: Nonce, runtime: RuntimeOf) -> JsonObject:
-    """Trade for the operator through the whole chain; wait 15 s at most for its end (SW-14).
+    """Trade for the operator through the whole chain; wait 15 s at most for its end.
 
     `success` is true when something was filled. A signal that is still open when the wait is over
     is told as such: GET /api/v3/signals/{signal_id} says what becomes of it.

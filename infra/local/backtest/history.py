@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.books import DECISIONS, FILLS
+from common.documents import every
 from common.domain.decision import Decision
 from common.domain.money import ZERO
 from common.domain.order import FillRecord
 from common.domain.vote import Stance, Verdict
 from common.ports import DocumentStore
 from common.wire import from_document
-from infra.local.stack.documents import every
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

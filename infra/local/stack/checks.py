@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from common.books import BOOKS, FILLS, ORDER_INTENTS, OUTBOX, Book
+from common.documents import every
 from common.domain.instrument import Venue
 from common.domain.money import ZERO, parse_decimal
 from common.domain.order import FillRecord, IntentStatus
@@ -13,7 +14,6 @@ from common.domain.position import Position
 from common.domain.signal import SignalStatus
 from common.ports import DocumentStore, ExecutionVenue, Query
 from common.wire import from_document
-from infra.local.stack.documents import every
 
 
 @dataclass(slots=True)

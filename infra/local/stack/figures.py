@@ -12,11 +12,11 @@ from common.books import (
     MARKET_SNAPSHOTS,
     ORDERS,
 )
+from common.documents import every
 from common.domain.money import ZERO, parse_decimal
 from common.domain.position import Position
 from common.ports import DocumentStore
 from common.wire import canonical_json, from_document
-from infra.local.stack.documents import every
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from common.books import MARKET_SNAPSHOTS
+from common.documents import every
 from common.domain.instrument import Instrument, InstrumentTable
 from common.domain.order import Order, OrderReport, OrderStatus
 from common.errors import (
@@ -37,7 +38,6 @@ from common.ports import (
     Create,
     Delete,
     DocumentStore,
-    Query,
     Ref,
     VenuePosition,
     Where,
@@ -215,9 +215,8 @@ class PaperVenue:
 
     async def _take_arrivals(self) -> None:
         """Take the late orders whose time has come, as if they came in by themselves."""
-        query = Query(PAPER_ARRIVALS, (Where("venue", "==", self.venue.value),))
-        page = await self._store.query(query)
-        for document in page.documents:
+        under_way = Where("venue", "==", self.venue.value)
+        async for document in every(self._store, PAPER_ARRIVALS, under_way):
             arrival = read_arrival(document)
             if arrival.arrives_at <= self._clock.now():
                 try:
