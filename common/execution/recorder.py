@@ -8,7 +8,7 @@ from datetime import datetime
 from common.audit import audit_write
 from common.books import BOOKS, FILLS, ORDER_INTENTS
 from common.documents import Stored, create, load, put
-from common.domain.events import OrderPlanned, OrderUnknown, OutboxMessage
+from common.domain.events import OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
 from common.domain.money import ZERO, plain
@@ -29,6 +29,7 @@ from common.execution.outcome import Outcome
 from common.execution.signals import delivery_ends, finish_signal
 from common.execution.telling import tell
 from common.how.denial import Denial
+from common.messages import attempt_message
 from common.notifications import notification_writes
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Ref, Write
@@ -298,22 +299,14 @@ def _reserve_what_is_open(exposure: Exposure, intent: OrderIntent, order: Order)
 def _follow_up(
     before: OrderIntent, intent: OrderIntent, order: Order, retry: Retry | None, now: datetime
 ) -> list[OutboxMessage]:
-    intent_id = intent.plan.intent_id
     if retry is not None:
-        return [
-            OutboxMessage(
-                message_id=f"attempt:{intent_id}:{retry.attempt}",
-                topic="order-planned",
-                event=OrderPlanned(plan=intent.plan, attempt=retry.attempt),
-                occurred_at=now,
-            )
-        ]
+        return [attempt_message(intent.plan, retry.attempt, now=now)]
     if intent.status is IntentStatus.UNKNOWN and before.status is IntentStatus.SENDING:
         return [
             OutboxMessage(
                 message_id=f"unknown:{order.client_order_id}",
                 topic="order-unknown",
-                event=OrderUnknown(intent_id=intent_id),
+                event=OrderUnknown(intent_id=intent.plan.intent_id),
                 occurred_at=now,
             )
         ]

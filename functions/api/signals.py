@@ -8,7 +8,7 @@ from common.books import MARKET_SNAPSHOTS, ORDER_INTENTS, ORDERS, Book
 from common.config import Settings
 from common.documents import create, load_many
 from common.domain.agent import Agent, AgentStatus
-from common.domain.events import OutboxMessage, SignalCreated
+from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
 from common.domain.money import parse_decimal
 from common.domain.order import Order, OrderIntent
@@ -24,13 +24,13 @@ from common.domain.signal import (
     SizeType,
 )
 from common.errors import DeniedError
+from common.messages import signal_message
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Query, Ref, Where
 from common.wire import from_document
 from functions.api.payloads import GenerateSignal
 from functions.api.records import create_once, required
 
-TOPIC = "signal-created"
 ORDERS_MAX = 100
 """Deliveries whose orders are shown with a signal."""
 
@@ -126,12 +126,7 @@ def _pending(signal: Signal) -> SignalRecord:
 
 
 def _message(signal: Signal) -> OutboxMessage:
-    return OutboxMessage(
-        message_id=f"{TOPIC}:{signal.signal_id}",
-        topic=TOPIC,
-        event=SignalCreated(book=signal.book, signal_id=signal.signal_id),
-        occurred_at=signal.created_at,
-    )
+    return signal_message(signal.book, signal.signal_id, created_at=signal.created_at)
 
 
 async def mark_of(store: DocumentStore, symbol: str) -> Decimal | None:

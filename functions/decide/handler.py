@@ -7,9 +7,9 @@ from common.audit import audit_write
 from common.books import DECISIONS, INDICATOR_STATES, V3
 from common.config import VERSION, Settings
 from common.domain.decision import Decision, DecisionInputs
-from common.domain.events import MarketUpdated, OutboxMessage, SignalCreated
+from common.domain.events import MarketUpdated, OutboxMessage
 from common.domain.market import INTERVAL_MS, MarketSnapshot
-from common.domain.moment import UtcDatetime, from_iso, iso
+from common.domain.moment import from_iso, iso
 from common.domain.money import plain
 from common.domain.signal import (
     PositionSide,
@@ -22,13 +22,13 @@ from common.domain.signal import (
 )
 from common.domain.vote import Action, Stance
 from common.errors import ConflictError, InvalidInputError
+from common.messages import signal_message
 from common.outbox import outbox_write
 from common.ports import Clock, Create, Document, DocumentStore, Ref, Update, Write
 from common.what.swarm.cycle import Outlook, conclude, decision_id, look, stale_reason
 from common.what.swarm.roster import NAMES, ROSTER, collect_votes
 from common.wire import to_document
 
-TOPIC = "signal-created"
 ATTEMPTS = 5
 WRITES_PER_COMMIT = 400
 WRITES_PER_SYMBOL = 5  # decision, indicator state, signal, its audit row, outbox
@@ -112,7 +112,7 @@ async def _judge(
             writes.append(_state_write(states[place], remembered, outlook, decision))
         message = None
         if decision.signal_id is not None:
-            message = _message(decision.signal_id, decision.decided_at)
+            message = signal_message(V3.name, decision.signal_id, created_at=decision.decided_at)
             record = _record(decision, decision.signal_id, settings)
             writes.append(Create(Ref(V3.signals, decision.signal_id), to_document(record)))
             writes.append(_audit_write(decision, decision.signal_id))
@@ -185,19 +185,12 @@ def _audit_write(decision: Decision, signal: str) -> Create:
     return audit_write("signal-created", signal, at=decision.decided_at, step=0, facts=facts)
 
 
-def _message(signal: str, decided_at: UtcDatetime) -> OutboxMessage:
-    return OutboxMessage(
-        message_id=f"{TOPIC}:{signal}",
-        topic=TOPIC,
-        event=SignalCreated(book=V3.name, signal_id=signal),
-        occurred_at=decided_at,
-    )
-
-
 def _message_again(stored: Document) -> OutboxMessage | None:
     """The message of a decision made before: same id, same bytes."""
     signal = stored.data["signal_id"]
-    return _message(signal, from_iso(stored.data["decided_at"])) if signal else None
+    if not signal:
+        return None
+    return signal_message(V3.name, signal, created_at=from_iso(stored.data["decided_at"]))
 
 
 def _record(decision: Decision, signal: str, settings: Settings) -> SignalRecord:

@@ -9,7 +9,7 @@ from common.books import EXPOSURES, MARKET_SNAPSHOTS, WATCHED_SYMBOLS, Book, boo
 from common.config import Settings
 from common.documents import Stored, create, load, put
 from common.domain.agent import Deployment, DeploymentStatus
-from common.domain.events import DeploymentSignal, OrderPlanned, OutboxMessage
+from common.domain.events import DeploymentSignal, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import intent_id, prefixed_id
 from common.domain.instrument import OrderType, Venue
@@ -26,6 +26,7 @@ from common.how.duplicates import DuplicateGuard, check_duplicate, guard_ref
 from common.how.limits import Refusal, check_notional, check_price_age
 from common.how.policy import PolicyVerdict, apply_policy
 from common.how.trading_state import read_state, state_denial
+from common.messages import attempt_message
 from common.outbox import outbox_write
 from common.ports import Clock, Create, DocumentStore, Instruments, Ref, Update, Write
 from common.where.breakers import Breakers
@@ -274,12 +275,7 @@ async def _plan(
     )
     if refusal is not None:
         return await _refuse(desk.store, case, refusal, now)
-    message = OutboxMessage(
-        message_id=f"attempt:{plan.intent_id}:1",
-        topic="order-planned",
-        event=OrderPlanned(plan=plan, attempt=1),
-        occurred_at=now,
-    )
+    message = attempt_message(plan, 1, now=now)
     routed = replace(
         delivery,
         status=SignalStatus.ROUTED,
