@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from common.books import BREAKERS, FILLS, book_named
+from common.books import BOOKS, BREAKERS, FILLS, book_named
+from common.documents import every
 from common.domain.decision import Decision
 from common.domain.instrument import Venue
+from common.domain.money import ZERO, parse_decimal
 from common.domain.signal import SignalRecord
 from common.how.trading_state import read_state
 from common.ports import Query, Ref
@@ -29,6 +31,7 @@ class LiveState:
     decisions: dict[str, Decision]  # the newest known, by symbol
     signals: tuple[SignalRecord, ...]  # newest first
     positions: tuple[PositionFigures, ...]
+    capital: Decimal  # of every deployment
     breakers: dict[str, str]  # venue -> status
     fills: int
     cycles: int
@@ -54,6 +57,7 @@ class LiveReader:
             decisions=dict(self._decisions),
             signals=await self._signals(),
             positions=await position_figures(store),
+            capital=await self._capital(),
             breakers=await self._breakers(),
             fills=await store.count(Query(FILLS)),
             cycles=self._events.market_updates,
@@ -75,6 +79,13 @@ class LiveReader:
         refs = [Ref(book_named(event.book).signals, event.signal_id) for event in reversed(newest)]
         documents = await self._runtime.store.get_many(refs)
         return tuple(from_document(SignalRecord, item.data) for item in documents if item)
+
+    async def _capital(self) -> Decimal:
+        capital = ZERO
+        for book in BOOKS.values():
+            async for document in every(self._runtime.store, book.deployments):
+                capital += parse_decimal(document.data["capital"])
+        return capital
 
     async def _breakers(self) -> dict[str, str]:
         venues: tuple[Venue, ...] = self._runtime.settings.venues

@@ -17,6 +17,7 @@ from common.domain.vote import Action, Stance, Verdict, Vote
 from infra.cli.live_state import SIGNALS_SHOWN, LiveState
 from infra.cli.text import clock_time, full_time, gain, money, price, quantity
 
+_NARROW = 112  # columns below which the page keeps to what fits in 80
 AGENTS = ("quant_alpha", "risk_guardian", "sentiment_sage", "degen_hunter")
 _TITLES = {
     "quant_alpha": "Quant Alpha",
@@ -24,6 +25,7 @@ _TITLES = {
     "sentiment_sage": "Sentiment Sage",
     "degen_hunter": "Degen Hunter",
 }
+_SHORT_TITLES = {name: title.split()[0] for name, title in _TITLES.items()}
 _ACTION_STYLE = {Action.BUY: "green", Action.SELL: "red", Action.HOLD: "dim"}
 _STATUS_STYLE = {
     "EXECUTED": "green",
@@ -33,7 +35,8 @@ _STATUS_STYLE = {
     "EXPIRED": "yellow",
     "FAILED": "red",
 }
-_POSITIONS_SHOWN = 10
+_POSITION_ROWS = 11
+_FIXED_LINES = 14  # heading 2, panels 3 + 2 + 3, footer 3, and one for the cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +46,41 @@ class Heading:
     badge: str  # SIMULATED, LIVE PRICES, REPLAY
     feed: str
     url: str
-    capital: str
+    token_file: str
 
 
-def render(state: LiveState | None, heading: Heading, progress: str) -> RenderableType:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The terminal's size. A page that did not fit would lose its end: profit and loss."""
+
+    width: int
+    height: int
+
+    @property
+    def narrow(self) -> bool:
+        return self.width < _NARROW
+
+    def rows(self, state: LiveState) -> tuple[int, int]:
+        """How many rows of signals and of positions fit below the decisions."""
+        free = self.height - _FIXED_LINES - len(state.marks) - bool(state.missing)
+        signals = max(2, min(SIGNALS_SHOWN, free // 2))
+        return signals, max(2, min(_POSITION_ROWS, free - signals))
+
+
+_AMPLE = Room(width=130, height=60)
+
+
+def render(
+    state: LiveState | None, heading: Heading, progress: str, room: Room = _AMPLE
+) -> RenderableType:
     if state is None:
         return Group(_header(heading, "starting", ""), Text("  waiting for the first tick"))
+    signals, positions = room.rows(state)
     return Group(
         _header(heading, full_time(state.now), state.trading_state),
-        _decisions(state),
-        _signals(state.signals),
-        _positions(state),
+        _decisions(state, room),
+        _signals(state.signals[:signals], signals, room),
+        _positions(state, positions, room),
         _footer(state, heading, progress),
     )
 
@@ -70,21 +97,39 @@ def _header(heading: Heading, clock: str, trading_state: str) -> RenderableType:
     return Group(line, detail)
 
 
-def _decisions(state: LiveState) -> RenderableType:
-    table = Table(box=None, pad_edge=True, expand=False, header_style="dim")
-    table.add_column("symbol", min_width=7)
-    table.add_column("last", justify="right", min_width=12)
+def _table(room: Room, *, header: bool = True) -> Table:
+    padding = (0, 1, 0, 0) if room.narrow else (0, 1)
+    return Table(
+        box=None,
+        padding=padding,
+        pad_edge=not room.narrow,
+        show_header=header,
+        header_style="dim",
+    )
+
+
+def _panel(body: RenderableType, title: str, room: Room) -> Panel:
+    padding = (0, 0) if room.narrow else (0, 1)
+    return Panel(body, title=title, title_align="left", border_style="dim", padding=padding)
+
+
+def _decisions(state: LiveState, room: Room) -> RenderableType:
+    titles = _SHORT_TITLES if room.narrow else _TITLES
+    table = _table(room)
+    table.add_column("symbol", min_width=6)
+    table.add_column("last", justify="right", min_width=12, no_wrap=True)
     for agent in AGENTS:
-        table.add_column(_TITLES[agent], min_width=10)
-    table.add_column("consensus", min_width=20)
+        table.add_column(titles[agent], min_width=9, no_wrap=True)
+    table.add_column("consensus", min_width=15, no_wrap=True)
     for symbol, mark in state.marks.items():
         decision = state.decisions.get(symbol)
         cells = [_vote(decision, agent) for agent in AGENTS]
         table.add_row(Text(symbol, style="bold"), price(mark), *cells, _consensus(decision))
     body: RenderableType = table
     if state.missing:
-        body = Group(table, Text(f" {state.missing}", style="red"))
-    return Panel(body, title="decisions", title_align="left", border_style="dim")
+        missing = Text(f" {state.missing}", style="red", no_wrap=True, overflow="ellipsis")
+        body = Group(table, missing)
+    return _panel(body, "decisions", room)
 
 
 def _vote(decision: Decision | None, agent: str) -> Text:
@@ -111,9 +156,9 @@ def _consensus(decision: Decision | None) -> Text:
     return Text(f"{word} {consensus.score:+.2f}", style=style)
 
 
-def _signals(records: Sequence[SignalRecord]) -> RenderableType:
-    table = Table(box=None, pad_edge=True, show_header=False)
-    for min_width in (8, 5, 6, 10, 12, 30):
+def _signals(records: Sequence[SignalRecord], rows: int, room: Room) -> RenderableType:
+    table = _table(room, header=False)
+    for min_width in (8, 4, 6, 9, 11, 30):
         table.add_column(min_width=min_width, no_wrap=True, overflow="ellipsis")
     for record in records:
         side = "BUY" if record.signal.side is PositionSide.LONG else "SELL"
@@ -125,32 +170,39 @@ def _signals(records: Sequence[SignalRecord]) -> RenderableType:
             Venue(record.final_venue).label if record.final_venue else "–",
             Text(record.reason, style="dim"),
         )
-    for _ in range(SIGNALS_SHOWN - len(records)):
+    for _ in range(rows - len(records)):
         table.add_row("")
-    return Panel(table, title="signals", title_align="left", border_style="dim")
+    return _panel(table, "signals", room)
 
 
-def _positions(state: LiveState) -> RenderableType:
-    table = Table(box=None, pad_edge=True, header_style="dim")
-    table.add_column("position", min_width=18)
-    for name in ("quantity", "entry", "mark", "unrealised", "realised", "fees"):
-        table.add_column(name, justify="right", min_width=11)
-    for item in state.positions[:_POSITIONS_SHOWN]:
-        table.add_row(
+def _positions(state: LiveState, rows: int, room: Room) -> RenderableType:
+    table = _table(room)
+    table.add_column("position", min_width=16, no_wrap=True)
+    names = ["quantity", "entry", "mark", "unrealised", "realised"]
+    for name in names if room.narrow else [*names, "fees"]:
+        table.add_column(name, justify="right", min_width=9 if room.narrow else 11, no_wrap=True)
+    several = len({item.deployment_id for item in state.positions}) > 1 and not room.narrow
+    if several:
+        table.add_column("deployment", no_wrap=True, overflow="ellipsis")
+    shown = sorted(state.positions, key=lambda item: item.signed_qty == 0)  # flat ones last
+    hidden = 0 if len(shown) <= rows else len(shown) - rows + 1
+    for item in shown[: len(shown) - hidden]:
+        cells: list[RenderableType] = [
             f"{item.symbol} {Venue(item.venue).label}",
             quantity(item.signed_qty),
             price(item.avg_px_open),
             price(item.mark) if item.mark is not None else "–",
             _colored(gain(item.unrealized_pnl)),
             _colored(gain(item.realized_pnl)),
-            money(item.commissions),
-        )
-    hidden = len(state.positions) - _POSITIONS_SHOWN
-    if hidden > 0:
+            *([] if room.narrow else [money(item.commissions)]),
+            *([Text(item.deployment_id, style="dim")] if several else []),
+        ]
+        table.add_row(*cells)
+    if hidden:
         table.add_row(Text(f"and {hidden} more", style="dim"))
     if not state.positions:
         table.add_row(Text("none yet", style="dim"))
-    return Panel(table, title="positions", title_align="left", border_style="dim")
+    return _panel(table, "positions", room)
 
 
 def _colored(text: str) -> Text:
@@ -164,14 +216,19 @@ def _footer(state: LiveState, heading: Heading, progress: str) -> RenderableType
     result = Text.assemble(
         (" P&L ", "dim"),
         _colored(gain(realized + unrealized - fees)),
-        (f"  after {money(fees)} fees, on {heading.capital}", "dim"),
+        (f"  after {money(fees)} fees, on {money(state.capital)}", "dim"),
         (f" · {state.fills} fills · {progress}", "dim"),
     )
     breakers = [
         Text(f" {venue} {status}", style="dim" if status == "CLOSED" else "bold red")
         for venue, status in state.breakers.items()
     ]
-    keys = Text(f" {heading.url}/docs · Ctrl-C stops, state is kept", style="dim")
+    keys = Text(
+        f" Ctrl-C stops · {heading.url}/docs · token in {heading.token_file}",
+        style="dim",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
     return Group(result, Columns([Text(" breakers", style="dim"), *breakers]), keys)
 
 

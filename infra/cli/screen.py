@@ -9,6 +9,7 @@ from typing import Protocol
 from infra.cli.session_drive import Drive
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.options import StackOptions
+from infra.local.stack.server_files import TOKEN_FILE
 
 _REFRESH_S = 0.5
 _PROGRESS_EVERY_S = 5.0
@@ -72,6 +73,7 @@ class _Page:
             badge=_badge(options),
             feed=stack.runtime.make_feed().label,
             url=stack.url,
+            token_file=str(options.data_dir / TOKEN_FILE),
         )
         self._console = terminal()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)

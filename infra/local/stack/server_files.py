@@ -5,13 +5,13 @@ import os
 import secrets
 from pathlib import Path
 
-_TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
+TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
 _SERVER_FILE = "server.json"
 
 
 def api_token(data_dir: Path, given: str | None) -> str:
     """`given`, or the data directory's own token, made at the first start; the file is 0600."""
-    path = data_dir / _TOKEN_FILE
+    path = data_dir / TOKEN_FILE
     if given is None and path.exists():
         kept = path.read_text().strip()
         if kept:
@@ -31,7 +31,7 @@ def remove_server_note(data_dir: Path) -> None:
 
 
 def kept_token(data_dir: Path) -> str | None:
-    path = data_dir / _TOKEN_FILE
+    path = data_dir / TOKEN_FILE
     return path.read_text().strip() or None if path.exists() else None
 
 

@@ -18,7 +18,7 @@ from common.ports import Ref
 from common.what.swarm.cycle import decision_id
 from infra.bootstrap import Runtime, build
 from infra.cli.live_state import LiveReader, LiveState
-from infra.cli.live_view import Heading, render
+from infra.cli.live_view import Heading, Room, render
 from infra.cli.plain_view import PlainView
 from infra.local.stack.figures import PositionFigures
 from infra.local.stack.observed_publisher import ObservedPublisher
@@ -45,7 +45,7 @@ HEADING = Heading(
     badge="SIMULATED MARKET",
     feed="SIMULATED market, seed 7",
     url="http://127.0.0.1:8080",
-    capital="$10,000.00",
+    token_file=".sapphire/api-token",
 )
 
 
@@ -104,16 +104,18 @@ def a_runtime(store: MemoryStore) -> Runtime:
     )
 
 
-def drawn(state: LiveState | None, *, color: bool = False) -> str:
+def drawn(
+    state: LiveState | None, *, color: bool = False, width: int = 130, height: int = 60
+) -> str:
     console = Console(
         file=io.StringIO(),
-        width=130,
+        width=width,
         force_terminal=color,
         color_system="standard" if color else None,
         record=True,
         highlight=False,
     )
-    console.print(render(state, HEADING, "12 cycles"))
+    console.print(render(state, HEADING, "12 cycles", Room(width=width, height=height)))
     return console.export_text(styles=color)
 
 
@@ -168,6 +170,7 @@ async def test_page_when_all_is_known_then_shows_prices_votes_signals_and_money(
         "Hyperliquid",
         "Filled 0.3333 ETH",
         "0.3333",
+        "on $10,000.00",
         "1 fills",
         "12 cycles",
         "Ostium CLOSED",
@@ -187,6 +190,34 @@ async def test_page_when_drawn_twice_then_keeps_its_height() -> None:
 
 def test_page_when_nothing_is_known_yet_then_says_that_it_waits() -> None:
     assert "waiting for the first tick" in drawn(None)
+
+
+async def test_page_when_the_terminal_is_small_then_nothing_of_it_is_lost() -> None:
+    store, events = await a_full_store()
+    state = await LiveReader(a_runtime(store), events).read()
+    one = state.positions[0]
+    many = replace(
+        state,
+        marks={name: Decimal("0.00000665812") for name in ("A", "B", "C", "D", "E", "PEPE")},
+        positions=(replace(one, signed_qty=Decimal(0), symbol="FLAT"), *(one,) * 8),
+    )
+    page = drawn(many, width=80, height=24)
+
+    assert page.rstrip("\n").count("\n") < 24
+    assert all(len(line) <= 80 for line in page.splitlines())
+    for text in ("0.00000665812", "on $10,000.00", "and ", "Ctrl-C stops"):
+        assert text in page, text
+    assert "FLAT" not in page  # what is open comes first
+
+
+async def test_page_when_there_are_several_deployments_then_says_whose_each_position_is() -> None:
+    store, events = await a_full_store()
+    state = await LiveReader(a_runtime(store), events).read()
+    one = state.positions[0]
+    both = (one, replace(one, deployment_id="dep_other"))
+
+    assert "dep_other" in drawn(replace(state, positions=both))
+    assert one.deployment_id not in drawn(state)
 
 
 async def test_page_when_there_is_no_colour_then_has_no_escapes() -> None:
