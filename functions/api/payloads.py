@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from common.domain.instrument import DEFAULT_PRIORITY, Venue
 from infra.web.fields import (
@@ -44,9 +44,9 @@ class WeightsPayload(Payload):
 _WALLET = "0x1111111111111111111111111111111111111111"
 
 
-def _example(**fields: object) -> ConfigDict:
+def _example(**fields: JsonValue) -> ConfigDict:
     """What /docs shows: a body to start from."""
-    return ConfigDict(json_schema_extra={"examples": [fields]})
+    return ConfigDict(json_schema_extra={"examples": [dict(fields)]})
 
 
 class CreateAgentV3(Payload):
@@ -162,7 +162,7 @@ class TrailingStop(Payload):
 class GenerateSignal(Payload):
     model_config = _example(
         agent_id="agt_...",
-        token_symbol="ETH",
+        token_symbol="ETH",  # noqa: S106 - a traded pair, no password
         side="LONG",
         size_model={"type": "percentage", "value": 5},
         confidence="0.8",

@@ -157,7 +157,7 @@ class StrictBody:
 def _check_media(headers: dict[bytes, bytes]) -> None:
     kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     if kind.strip() != "application/json":
-        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "send JSON, with Content-Type: application/json")
+        raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "send Content-Type: application/json")
     if "charset" in parameters and "utf-8" not in parameters:
         raise Problem(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":

@@ -23,8 +23,8 @@ FRONT = f"""<!doctype html>
 <li><a href="/docs">API reference</a>: every endpoint, with an example of each body</li>
 <li><a href="/health">Health</a></li>
 </ul>
-<p class="muted">All else needs the token: <code>Authorization: Bearer …</code>. It is printed by
-<code>make run</code>, and kept in <code>.sapphire/api-token</code>.</p>
+<p class="muted">All else needs the token: <code>Authorization: Bearer …</code>. On your machine
+<code>make run</code> prints it, and keeps it in <code>.sapphire/api-token</code>.</p>
 </html>
 """
 
@@ -35,7 +35,8 @@ DOCS = f"""<!doctype html>
 <p class="muted">Version {VERSION}. Errors are problem documents (RFC 9457) with a stable
 <code>code</code>; POSTs take an <code>Idempotency-Key</code>.
 Machine-readable: <code>/openapi.json</code>.</p>
-<p>The token is printed by <code>make run</code>, and kept in <code>.sapphire/api-token</code>.</p>
+<p class="muted">On your machine <code>make run</code> prints the token, and keeps it in
+<code>.sapphire/api-token</code>.</p>
 <form id="f"><label>Token <input id="t" type="password" autocomplete="off"></label>
 <button>Show the endpoints</button> <span id="e" class="error" role="alert"></span></form>
 <main id="m"></main>
