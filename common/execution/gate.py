@@ -9,7 +9,7 @@ from common.domain.order import IntentStatus, Order, OrderIntent
 from common.errors import InvalidInputError
 from common.how.denial import Denial
 from common.how.limits import Refusal
-from common.how.trading_state import PLATFORM, state_denial, state_of
+from common.how.trading_state import PLATFORM, state_of, state_refusal
 from common.ports import DocumentStore, Ref
 from common.wire import from_document
 
@@ -45,8 +45,4 @@ async def last_gate(
     if order.quantity > remaining:
         return Superseded("the quantity is above what remains of the intent")
     held = exposure.left_to_reduce(order.intent_id, order.venue, order.symbol, order.side)
-    trading = state_of(state)
-    denial = state_denial(trading, side=order.side, quantity=order.quantity, held=held)
-    if denial is not None:
-        return Refusal(denial, f"Trading is {trading.lower()}")
-    return None
+    return state_refusal(state_of(state), side=order.side, quantity=order.quantity, held=held)

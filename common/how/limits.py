@@ -17,11 +17,15 @@ class Refusal:
     reason: str
 
 
+def price_age_max(interval: str, limits: LimitSettings) -> timedelta:
+    """A price may be one candle interval old and `snapshot_age_max` more."""
+    return timedelta(milliseconds=INTERVAL_MS[interval]) + limits.snapshot_age_max
+
+
 def check_price_age(
     snapshot: MarketSnapshot, *, now: datetime, limits: LimitSettings
 ) -> Refusal | None:
-    """A price may be one candle interval old and `snapshot_age_max` more."""
-    allowed = timedelta(milliseconds=INTERVAL_MS[snapshot.interval]) + limits.snapshot_age_max
+    allowed = price_age_max(snapshot.interval, limits)
     age = now - snapshot.observed_at
     if age <= allowed:
         return None

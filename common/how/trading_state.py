@@ -10,6 +10,7 @@ from common.domain.money import ZERO
 from common.domain.order import OrderSide
 from common.errors import InvalidInputError
 from common.how.denial import Denial
+from common.how.limits import Refusal
 from common.ports import Document, DocumentStore, Ref
 from common.wire import from_document
 
@@ -59,3 +60,11 @@ def state_denial(
         return Denial.TRADING_HALTED
     reduces = held * side.sign < ZERO and quantity <= abs(held)
     return None if reduces else Denial.TRADING_STATE_REDUCING
+
+
+def state_refusal(
+    state: TradingState, *, side: OrderSide, quantity: Decimal, held: Decimal
+) -> Refusal | None:
+    """`state_denial` with its reason in words."""
+    denial = state_denial(state, side=side, quantity=quantity, held=held)
+    return None if denial is None else Refusal(denial, f"Trading is {state.lower()}")

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from common.books import MARKET_SNAPSHOTS
 from common.config import VERSION, Settings
 from common.domain.instrument import Venue
-from common.domain.market import INTERVAL_MS
 from common.domain.moment import from_iso
 from common.errors import TransientError
+from common.how.limits import price_age_max
 from common.how.trading_state import read_state
 from common.ports import Clock, DocumentStore, Ref
 from common.where.breaker import Breaker, BreakerStatus
@@ -86,9 +86,8 @@ async def _read(store: DocumentStore, clock: Clock, settings: Settings) -> JsonO
 def _freshness(observed: list[datetime], now: datetime, settings: Settings) -> str:
     if not observed:
         return "none yet"
-    interval = timedelta(milliseconds=INTERVAL_MS[settings.swarm.interval])
-    fresh = now - max(observed) <= interval + settings.limits.snapshot_age_max
-    return "fresh" if fresh else "stale"
+    age_max = price_age_max(settings.swarm.interval, settings.limits)
+    return "fresh" if now - max(observed) <= age_max else "stale"
 
 
 def _open(breakers: Mapping[Venue, Breaker]) -> list[str]:

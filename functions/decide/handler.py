@@ -8,7 +8,7 @@ from common.books import DECISIONS, INDICATOR_STATES, V3
 from common.config import VERSION, Settings
 from common.domain.decision import Decision, DecisionInputs
 from common.domain.events import MarketUpdated, OutboxMessage
-from common.domain.market import INTERVAL_MS, MarketSnapshot
+from common.domain.market import MarketSnapshot
 from common.domain.moment import from_iso, iso
 from common.domain.money import plain
 from common.domain.signal import (
@@ -22,6 +22,7 @@ from common.domain.signal import (
 )
 from common.domain.vote import Action, Stance
 from common.errors import ConflictError, InvalidInputError
+from common.how.limits import price_age_max
 from common.messages import signal_message
 from common.outbox import outbox_write
 from common.ports import Clock, Create, Document, DocumentStore, Ref, Update, Write
@@ -151,10 +152,10 @@ async def _decide_one(
 
 
 def _stale(snapshot: MarketSnapshot, clock: Clock, settings: Settings) -> str | None:
-    candle_s = INTERVAL_MS[snapshot.interval] / 1000
-    age_max_s = candle_s + settings.limits.snapshot_age_max.total_seconds()
-    age_s = (clock.now() - snapshot.observed_at).total_seconds()
-    return stale_reason(age_max_s) if age_s > age_max_s else None
+    age_max = price_age_max(snapshot.interval, settings.limits)
+    if clock.now() - snapshot.observed_at <= age_max:
+        return None
+    return stale_reason(age_max.total_seconds())
 
 
 def _state_write(

@@ -37,7 +37,7 @@ from common.execution.recorder import Recorder
 from common.execution.signals import delivery_ends, finish_signal
 from common.how.denial import Denial
 from common.how.limits import Refusal, check_exposure
-from common.how.trading_state import read_state, state_denial
+from common.how.trading_state import read_state, state_refusal
 from common.ports import Clock, DocumentStore, ExecutionVenue, Ref, Write
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
@@ -144,9 +144,9 @@ async def _refusal(desk: _Desk, plan: OrderPlan, found: _Found) -> Refusal | Non
     exposure = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
     state = await read_state(desk.store)
     held = exposure.left_to_reduce(plan.intent_id, candidate.venue, plan.symbol, plan.side)
-    denial = state_denial(state, side=plan.side, quantity=candidate.quantity, held=held)
-    if denial is not None:
-        return Refusal(denial, f"Trading is {state.lower()}")
+    halted = state_refusal(state, side=plan.side, quantity=candidate.quantity, held=held)
+    if halted is not None:
+        return halted
     return check_exposure(exposure, plan.intent_id, _reservation(plan, index), desk.settings.limits)
 
 

@@ -25,7 +25,7 @@ from common.how.denial import Denial
 from common.how.duplicates import DuplicateGuard, check_duplicate, guard_ref
 from common.how.limits import Refusal, check_notional, check_price_age
 from common.how.policy import PolicyVerdict, apply_policy
-from common.how.trading_state import read_state, state_denial
+from common.how.trading_state import read_state, state_refusal
 from common.messages import attempt_message
 from common.outbox import outbox_write
 from common.ports import Clock, Create, DocumentStore, Instruments, Ref, Update, Write
@@ -165,9 +165,9 @@ async def _limits(desk: _Desk, case: _Case, wanted: _Wanted, now: datetime) -> R
         return stale
     state = await read_state(desk.store)
     held = wanted.exposure.held_anywhere(case.signal.symbol)
-    denial = state_denial(state, side=case.side, quantity=wanted.verdict.quantity, held=held)
-    if denial is not None:
-        return Refusal(denial, f"Trading is {state.lower()}")
+    halted = state_refusal(state, side=case.side, quantity=wanted.verdict.quantity, held=held)
+    if halted is not None:
+        return halted
     return check_notional(
         case.signal.symbol,
         quantity=wanted.verdict.quantity,
