@@ -12,7 +12,7 @@ from rich.text import Text
 from common.domain.decision import Decision
 from common.domain.instrument import Venue
 from common.domain.money import ZERO
-from common.domain.signal import PositionSide, SignalRecord
+from common.domain.signal import PositionSide, SignalRecord, SignalStatus
 from common.domain.vote import Action, Stance, Verdict, Vote
 from infra.cli.live_state import SIGNALS_SHOWN, LiveState
 from infra.cli.text import clock_time, full_time, gain, money, price, quantity
@@ -168,11 +168,17 @@ def _signals(records: Sequence[SignalRecord], rows: int, room: Room) -> Renderab
             record.signal.symbol,
             Text(record.status.value, style=_STATUS_STYLE.get(record.status.value, "cyan")),
             Venue(record.final_venue).label if record.final_venue else "–",
-            Text(record.reason, style="dim"),
+            Text(record.reason if room.narrow else _reason(record), style="dim"),
         )
     for _ in range(rows - len(records)):
         table.add_row("")
     return _panel(table, "signals", room)
+
+
+def _reason(record: SignalRecord) -> str:
+    """A denial with its code: the figures alone do not say which limit they broke."""
+    denied = record.status is SignalStatus.DENIED
+    return f"{record.reason_code}: {record.reason}" if denied else record.reason
 
 
 def _positions(state: LiveState, rows: int, room: Room) -> RenderableType:

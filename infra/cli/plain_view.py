@@ -45,7 +45,10 @@ class PlainView:
             self._line(now, notification.kind.value.lower(), notification.text)
 
     async def refresh(self) -> None:
-        """Tell of the signals that have ended since the last call."""
+        """Tell of the signals that have ended since the last call, each at the time it was made.
+
+        A replay at full speed is hours on by now: its clock would date them wrongly.
+        """
         refs = list(self._open.values())
         for document in await self._runtime.store.get_many(refs):
             if document is None:
@@ -53,7 +56,7 @@ class PlainView:
             record = from_document(SignalRecord, document.data)
             if record.status.is_terminal:
                 del self._open[record.signal.signal_id]
-                self._line(self._runtime.clock.now(), "signal", _signal_text(record))
+                self._line(record.signal.created_at, "signal", _signal_text(record))
 
     def _line(self, at: datetime, kind: str, text: str) -> None:
         self._write(f"{clock_time(at)}  {kind:<8}  {' '.join(text.split())}")

@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import httpx
 
 from common.errors import ConfigurationError, TransientError, UnauthenticatedError
 from infra.cli.data_dirs import candidate_dirs
+from infra.cli.text import price, quantity
 from infra.local.stack.server_files import kept_token, read_server_note
 
 _DEFAULT_URL = "http://127.0.0.1:8080"
@@ -105,21 +108,31 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"  mode      {config['mode']}, {config['feed']} prices, {config['interval']} candles, "
         f"{', '.join(config['symbols'])}",
         f"  trading   {state['state']} ({state['reason']})",
-        f"  uptime    {health['orchestrator']['uptime_seconds']:.0f} s",
+        f"  uptime    {timedelta(seconds=int(health['orchestrator']['uptime_seconds']))}",
         "  breakers  "
         + ", ".join(f"{item['venue']} {item['status']}" for item in told["breakers"]),
         f"  value     ${portfolio['total_value']:,.2f} on ${portfolio['capital']:,.2f} "
         f"(realised {portfolio['realized_pnl']:+,.2f}, "
         f"unrealised {portfolio['unrealized_pnl']:+,.2f}, fees {portfolio['commissions']:,.2f})",
     ]
-    lines += [
-        f"  position  {item['symbol']:<6} {item['side']:<5} {abs(item['size']):g} at "
-        f"{item['entry_price']:g} on {item['venue']}"
-        for item in portfolio["positions"]
-    ] or ["  position  none"]
-    lines += [
-        f"  signal    {item['created_at'][:19]} {item['symbol']:<6} {item['status']:<9} "
-        f"{item['final_venue'] or '-':<12} {item['reason']}"
-        for item in told["signals"]
-    ] or ["  signal    none yet"]
+    lines += [_position(item) for item in portfolio["positions"]] or ["  position  none"]
+    lines += [_signal(item) for item in told["signals"]] or ["  signal    none yet"]
     return lines
+
+
+def _position(item: dict[str, Any]) -> str:
+    size = quantity(abs(Decimal(str(item["size"]))))
+    entry = price(Decimal(str(item["entry_price"])))
+    return (
+        f"  position  {item['symbol']:<6} {item['side']:<5} {size:>12} at {entry:>13} "
+        f"on {item['venue']:<11} {item['deployment_id']}"
+    )
+
+
+def _signal(item: dict[str, Any]) -> str:
+    denied = item["status"] == "DENIED"
+    return (
+        f"  signal    {item['created_at'][:19].replace('T', ' ')} {item['symbol']:<6} "
+        f"{item['side']:<5} {item['status']:<9} {item['final_venue'] or '-':<11} "
+        f"{item['reason_code'] + ': ' if denied else ''}{item['reason']}"
+    )
