@@ -77,7 +77,6 @@ class Capabilities:
     read_lag_max: timedelta  # how late an accepted order may show up in queries
     clock_skew_max: timedelta
     request_timeout: timedelta  # our client's patience; < order_ttl
-    short_via_spot: bool = False
 
     @property
     def absence_is_final_after(self) -> timedelta:

@@ -1,4 +1,4 @@
-"""Decimal arithmetic for prices, quantities and cash: exact, and always rounded down in size."""
+"""Decimal arithmetic for prices, quantities and cash: exact, never a float."""
 
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -40,11 +40,6 @@ def parse_decimal(value: object) -> Decimal:
     elif isinstance(value, int) and not isinstance(value, bool):
         return parse_decimal(str(value))
     raise ValueError("must be decimal text such as 0.25")
-
-
-def floor_to(value: Decimal, increment: Decimal) -> Decimal:
-    """The largest multiple of `increment` (> 0) that is not above `value` (>= 0)."""
-    return value // increment * increment
 
 
 def round_to(value: Decimal, increment: Decimal) -> Decimal:

@@ -18,7 +18,8 @@ from common.ports import Publisher
 from common.wire import JsonObject
 from infra.gcp.envelope import is_push, open_push, read_message
 from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
-from infra.local.bus.embedded import Deliver, DeliveryPolicy, EmbeddedBus
+from infra.local.bus.delivery import Deliver, DeliveryPolicy
+from infra.local.bus.embedded import EmbeddedBus
 from infra.local.clock import ManualClock, ScaledClock
 from infra.local.emulators import Emulators
 from tests.builders.messages import a_message

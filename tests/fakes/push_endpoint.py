@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from common.domain.events import OutboxMessage
 from common.wire import JsonObject
 from infra.gcp.envelope import open_push, read_message
-from infra.local.bus.embedded import Deliver, EmbeddedBus, Reply
+from infra.local.bus.delivery import Deliver, Reply
+from infra.local.bus.embedded import EmbeddedBus
 from infra.local.clock import ManualClock
 from tests.builders.messages import a_message
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.domain.instrument import Capabilities, InstrumentTable, Venue
-from common.domain.money import ZERO, floor_to
+from common.domain.money import ZERO
 from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderStatus
 from common.errors import OutcomeUnknownError, RejectedError, TransientError
 from common.ports import VenuePosition
@@ -106,7 +106,7 @@ class SimVenue:
         self._on_accept(order)
         quantity = order.quantity
         if world.chance("part_filled"):
-            quantity = floor_to(order.quantity * Decimal(world.random.randrange(0, 95)) / 100, LOT)
+            quantity = _whole_lots(order.quantity * world.random.randrange(0, 95) / 100)
         fills = tuple(self._fill(order, part) for part in self._parts(quantity))
         full = quantity == order.quantity
         report = OrderReport(
@@ -127,7 +127,7 @@ class SimVenue:
         """One fill, or two that add up."""
         if quantity == 0:
             return []
-        first = floor_to(quantity * Decimal(self._world.random.randrange(10, 91)) / 100, LOT)
+        first = _whole_lots(quantity * self._world.random.randrange(10, 91) / 100)
         if first in (ZERO, quantity) or self._world.random.random() < 0.5:
             return [quantity]
         return [first, quantity - first]
@@ -184,3 +184,7 @@ class SimVenue:
             ),
             ZERO,
         )
+
+
+def _whole_lots(quantity: Decimal) -> Decimal:
+    return quantity // LOT * LOT

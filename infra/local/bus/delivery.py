@@ -20,8 +20,6 @@ class Reply:
 Deliver = Callable[[JsonObject, int], Awaitable[int | Reply]]
 """Posts one envelope (attempt counted from 1); a status of 2xx acknowledges it."""
 
-Observer = Callable[[OutboxMessage], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:

@@ -24,22 +24,10 @@ from infra.local.bus.delivery import (
     DeadLetter,
     Deliver,
     DeliveryPolicy,
-    Observer,
     Reply,
 )
 from infra.local.bus.faults import PLAIN, BusFaults
 from infra.local.bus.journal import UNROUTED, Held, Journal, MemoryJournal, SqliteJournal, route
-
-__all__ = [
-    "BusCounts",
-    "BusFaults",
-    "DeadLetter",
-    "Deliver",
-    "DeliveryPolicy",
-    "EmbeddedBus",
-    "Observer",
-    "Reply",
-]
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +84,6 @@ class EmbeddedBus:
         self._in_flight_max = in_flight_max or math.inf
         self._project = project
         self._lanes: dict[str, _Lane] = {}
-        self._observers: list[Observer] = []
         self._orders = count(1)
         self._running = False
         self._context = contextvars.copy_context()
@@ -127,10 +114,6 @@ class EmbeddedBus:
             raise ConfigurationError(f"subscription {name!r}: taken, empty or without concurrency")
         self._lanes[name] = _Lane(topic, name, deliver, concurrency)
 
-    def observe(self, observer: Observer) -> None:
-        """Call `observer` with each message once the bus holds it."""
-        self._observers.append(observer)
-
     async def publish(self, messages: Sequence[OutboxMessage]) -> None:
         groups = [self._drafts(message) for message in messages]
         self._journal.add(groups)
@@ -140,8 +123,6 @@ class EmbeddedBus:
                 for held in group:
                     self._admit(held)
             self._pump()
-        for message in messages:
-            self._tell(message)
         await asyncio.sleep(0)  # as any bus would: a tight loop of publishing starves nobody
 
     async def start(self) -> None:
@@ -365,13 +346,6 @@ class EmbeddedBus:
         self._open -= 1
         if not self._open:
             self._settled.set()
-
-    def _tell(self, message: OutboxMessage) -> None:
-        for observer in self._observers:
-            try:
-                observer(message)
-            except Exception:  # noqa: BLE001 - a watcher may not undo a publish; logged
-                _log.exception("an observer failed; %s is held all the same", message.message_id)
 
     def _forget_old_dead_letters(self) -> None:
         horizon = self._clock.now() - timedelta(days=self._policy.dead_letter_retention_d)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from common.ports import Clock, DocumentStore
 from common.wire import JsonObject
-from infra.local.bus.embedded import DeliveryPolicy, EmbeddedBus, Reply
+from infra.local.bus.delivery import DeliveryPolicy, Reply
+from infra.local.bus.embedded import EmbeddedBus
 from infra.local.bus.faults import BusFaults
 from infra.local.stack.asgi_call import Answer
 from infra.local.stack.functions import Functions

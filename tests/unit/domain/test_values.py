@@ -16,7 +16,7 @@ from common.domain.identifiers import (
 )
 from common.domain.instrument import Venue, price_bound
 from common.domain.moment import from_iso, from_ms, iso, to_ms
-from common.domain.money import floor_to, parse_decimal, plain, round_to
+from common.domain.money import parse_decimal, plain, round_to
 from common.domain.signal import SignalStatus
 from common.errors import (
     ConflictError,
@@ -88,18 +88,6 @@ def test_parse_decimal_when_exact_then_taken(value: object) -> None:
 def test_parse_decimal_when_not_plain_decimal_text_then_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"must be (finite|decimal text)"):
         parse_decimal(value)
-
-
-@given(
-    value=st.decimals("0", "1000000", places=8),
-    increment=st.decimals("0.00001", "10", places=5),
-)
-def test_floor_to_when_any_value_then_a_multiple_not_above_it(
-    value: Decimal, increment: Decimal
-) -> None:
-    floored = floor_to(value, increment)
-    assert floored <= value < floored + increment
-    assert floored % increment == 0
 
 
 def test_round_to_when_halfway_then_to_even() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from common.domain.events import OrderUnknown, OutboxMessage
+from common.domain.events import OrderUnknown
 from common.errors import ConfigurationError, NotFoundError
 from common.wire import JsonObject
-from infra.local.bus.embedded import BusCounts, DeliveryPolicy, EmbeddedBus, Reply
+from infra.local.bus.delivery import BusCounts, DeliveryPolicy, Reply
+from infra.local.bus.embedded import EmbeddedBus
 from infra.local.clock import ManualClock, ScaledClock
 from infra.pipeline import load_pipeline
 from tests.builders.messages import a_message
@@ -285,23 +286,6 @@ async def test_bus_when_it_delivers_then_the_context_is_that_of_start() -> None:
     await bus.idle()
     assert marks == ["start", "start"]
     assert mark.get() == "publish"
-
-
-async def test_bus_when_observed_then_each_message_is_told_and_a_failing_observer_harms_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    told: list[OutboxMessage] = []
-
-    def failing(_: OutboxMessage) -> None:
-        raise ValueError("the screen is gone")
-
-    bus, endpoint = replayed(), Endpoint()
-    bus.observe(failing)
-    bus.observe(told.append)
-    await delivered(bus, messages("one", "two"), endpoint)
-    assert told == messages("one", "two")
-    assert endpoint.ids == ["one", "two"]
-    assert "an observer failed; one is held all the same" in caplog.text
 
 
 async def test_bus_when_a_subscription_makes_no_sense_then_it_is_refused() -> None:

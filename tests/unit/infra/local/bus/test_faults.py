@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.bus.embedded import DeliveryPolicy
+from infra.local.bus.delivery import DeliveryPolicy
 from infra.local.bus.faults import BusFaults, FaultRates
 from tests.fakes.push_endpoint import Endpoint, delivered, messages, replayed
 

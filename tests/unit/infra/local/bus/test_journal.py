@@ -11,7 +11,8 @@ from common.domain.events import OutboxMessage
 from common.errors import ConfigurationError, TransientError
 from common.wire import JsonObject
 from infra.gcp.envelope import open_push, read_message
-from infra.local.bus.embedded import DeliveryPolicy, EmbeddedBus
+from infra.local.bus.delivery import DeliveryPolicy
+from infra.local.bus.embedded import EmbeddedBus
 from infra.local.bus.faults import BusFaults, FaultRates
 from infra.local.clock import ManualClock, SystemClock
 from tests.fakes.push_endpoint import START, TOPIC, Endpoint, messages, replayed
