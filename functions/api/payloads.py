@@ -181,7 +181,7 @@ class GenerateSignal(Payload):
 class RoutingConfigV3(Payload):
     """The order in which an agent's (or one deployment's) venues are asked."""
 
-    model_config = _example(agent_id="agt_...", venues=["GMX", "HYPERLIQUID"])
+    model_config = _example(agent_id="agt_...", venues=["OSTIUM", "HYPERLIQUID"])
 
     agent_id: Identifier | None = None
     deployment_id: Identifier | None = None
