@@ -24,7 +24,7 @@ def session_options(
     """Raises ConfigurationError, naming every bad variable at once."""
     if arguments.replay is not None and arguments.feed is not None:
         raise ConfigurationError("--feed and --replay exclude each other: a replay is the feed")
-    settings = run_settings(arguments, environ)
+    settings, port = _settings_and_port(arguments, environ)
     recording = None
     if arguments.replay is not None:
         recording, settings = recorded(arguments, settings, environ)
@@ -32,7 +32,7 @@ def session_options(
         settings=settings,
         data_dir=Path(settings.data_dir),
         data_dir_given=arguments.data_dir is not None,
-        port=arguments.port if arguments.port is not None else _port(environ),
+        port=port,
         backend=arguments.backend,
         recording=recording,
         speed=_speed(arguments, settings),
@@ -74,6 +74,20 @@ def recorded(
     recording = open_recording(arguments.replay, swarm.interval, swarm.symbols if named else None)
     watched = replace(swarm, symbols=recording.feed.symbols)
     return recording, replace(settings, swarm=watched)
+
+
+def _settings_and_port(
+    arguments: argparse.Namespace, environ: Mapping[str, str]
+) -> tuple[Settings, int]:
+    try:
+        port = arguments.port if arguments.port is not None else _port(environ)
+    except ConfigurationError as wrong_port:
+        try:
+            run_settings(arguments, environ)
+        except ConfigurationError as others:
+            raise ConfigurationError(f"{others}; {wrong_port}") from None
+        raise
+    return run_settings(arguments, environ), port
 
 
 def _port(environ: Mapping[str, str]) -> int:

@@ -101,3 +101,8 @@ def test_options_when_replay_and_feed_are_both_given_then_refuses(candles: Path)
 def test_options_when_the_port_variable_is_wrong_then_names_it() -> None:
     with pytest.raises(ConfigurationError, match="SAPPHIRE_PORT must be a port"):
         parsed(SAPPHIRE_PORT="eighty")
+
+
+def test_options_when_the_port_and_others_are_wrong_then_names_them_all() -> None:
+    with pytest.raises(ConfigurationError, match=r"SAPPHIRE_CAPITAL.*; SAPPHIRE_PORT"):
+        parsed(SAPPHIRE_PORT="abc", SAPPHIRE_CAPITAL="-3")
