@@ -35,7 +35,10 @@ async def history_v2(
 @router.put("/api/v3/routing/config")
 @router.post("/api/v3/routing/config")
 async def set_config(body: RoutingConfigV3, runtime: RuntimeOf) -> JsonObject:
-    """Set the order in which an agent's or a deployment's venues are asked."""
+    """Set the order in which an agent's or a deployment's venues are asked.
+
+    It reorders and narrows what a deployment has enabled; a venue that is not enabled stays out.
+    """
     config = await set_order(body, store=runtime.store, clock=runtime.clock)
     return to_document(config)
 
