@@ -110,7 +110,10 @@ async def _again(store: DocumentStore, message_id: str) -> list[OutboxMessage]:
 
 
 async def _symbols(store: DocumentStore, settings: Settings) -> list[str]:
-    watched = await store.query(Query(WATCHED_SYMBOLS, limit=WATCHED_MAX))
+    """Those that the swarm trades, and the watched ones, asked for last first."""
+    watched = await store.query(
+        Query(WATCHED_SYMBOLS, order_by="until", descending=True, limit=WATCHED_MAX)
+    )
     return list(
         dict.fromkeys([*settings.swarm.symbols, *(item.ref.id for item in watched.documents)])
     )

@@ -95,7 +95,7 @@ async def _route(desk: _Desk, case: _Case) -> list[OutboxMessage]:
     if started >= case.signal.expires_at:
         expired = Refusal(Denial.SIGNAL_EXPIRED, _why_expired(snapshot))
         return await _refuse(store, case, expired, started)
-    if snapshot is None:
+    if snapshot is None or await _is_forgotten(desk, snapshot, started):
         await _watch(store, case.signal.symbol, started)
         raise TransientError(f"no price of {case.signal.symbol} yet; it is asked for now")
     verdict = apply_policy(case.signal, case.deployment, price=snapshot.mark)
@@ -143,6 +143,16 @@ def _why_expired(snapshot: MarketSnapshot | None) -> str:
         if snapshot is None
         else "The signal expired before it could be routed"
     )
+
+
+async def _is_forgotten(desk: _Desk, snapshot: MarketSnapshot, now: datetime) -> bool:
+    """Whether the price is old because nobody asks for it any more, not because the feed is."""
+    if check_price_age(snapshot, now=now, limits=desk.settings.limits) is None:
+        return False
+    if snapshot.symbol in desk.settings.swarm.symbols:
+        return False
+    watch = await desk.store.get(Ref(WATCHED_SYMBOLS, snapshot.symbol))
+    return watch is None or watch.data["until"] < iso(now)
 
 
 async def _watch(store: DocumentStore, symbol: str, now: datetime) -> None:

@@ -350,7 +350,8 @@ async def test_tick_when_symbols_are_watched_then_stores_but_does_not_publish_th
     bench: Bench,
 ) -> None:
     for symbol in ("XAU", "EUR"):
-        await bench.store.commit([Create(Ref(WATCHED_SYMBOLS, symbol), {"symbol": symbol})])
+        watch = {"symbol": symbol, "until": "2026-01-15T13:00:00.000000Z"}
+        await bench.store.commit([Create(Ref(WATCHED_SYMBOLS, symbol), watch)])
     bench.feed.script["EUR"] = NotFoundError("no EUR here")
 
     event = await bench.event()

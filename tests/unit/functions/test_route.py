@@ -14,6 +14,7 @@ from common.domain.agent import DeploymentStatus
 from common.domain.events import DeploymentSignal, OrderPlanned, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.instrument import InstrumentTable, Venue
+from common.domain.moment import iso
 from common.domain.order import OrderPlan, OrderSide
 from common.domain.routing import RoutingDecision
 from common.domain.signal import (
@@ -271,6 +272,21 @@ async def test_route_when_the_signal_is_out_of_time_then_expired(price: bool, re
 
     assert (office.signal().status, office.signal().reason) == (SignalStatus.EXPIRED, reason)
     assert office.signal().reason_code == "SIGNAL_EXPIRED"
+
+
+async def test_route_when_nobody_asks_for_its_old_price_any_more_then_it_is_asked_for_again() -> (
+    None
+):
+    office = await Office().open(price=False, symbol="LINK")
+    await office.quote("LINK", observed_at=NOON - timedelta(hours=3))
+
+    with pytest.raises(TransientError, match="no price of LINK yet"):
+        await office.route()
+    assert office.store.contents()[WATCHED_SYMBOLS]["LINK"]["until"] > iso(NOON)
+    assert office.delivery().status is SignalStatus.PENDING
+
+    assert await office.route() == []  # watched now, and still old: the feed has no newer one
+    assert (office.signal().status, office.signal().reason_code) == ("DENIED", "PRICE_STALE")
 
 
 async def test_route_when_the_price_is_stale_then_denied() -> None:
