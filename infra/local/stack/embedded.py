@@ -32,6 +32,7 @@ class EmbeddedBackend:
         faults: BusFaults | None = None,
     ) -> None:
         self._pipeline: Pipeline = load_pipeline()
+        self._clock = clock
         self.store: DocumentStore = _store(data_dir)
         delivery = self._pipeline.delivery
         self.publisher = EmbeddedBus(
@@ -50,6 +51,9 @@ class EmbeddedBackend:
         self._functions: Functions | None = None
 
     async def start(self, functions: Functions) -> None:
+        """Drops what has expired first, as Firestore does by itself within a day."""
+        if isinstance(self.store, SqliteStore):
+            self.store.drop_expired(self._clock.now())
         self._functions = functions
         for name, spec in self._pipeline.functions.items():
             concurrency = spec.concurrency or min(spec.max_instances, _CONCURRENCY_MAX)

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from common.domain.agent import Agent, Deployment
 from common.domain.instrument import DEFAULT_PRIORITY
 from common.errors import ConfigurationError, TransientError
 from common.how.trading_state import PLATFORM, TradingState, read_state
-from common.ports import Ref, Update
+from common.ports import Create, Ref, Update
 from common.wire import canonical_json, from_document
+from infra.feeds.simulated import SimulatedFeed
 from infra.local.replay import warm_up_before
 from infra.local.stack.asgi_call import post
+from infra.local.stack.assembly import LocalStack
+from infra.local.stack.embedded import EmbeddedBackend
 from infra.local.stack.lock import DataDirLock
 from infra.local.stack.options import StackOptions, claim_data_dir
 from infra.local.stack.push_answers import AnswersWatched
@@ -35,7 +39,9 @@ from infra.local.stack.server_files import (
     write_server_note,
 )
 from infra.local.store.memory import MemoryStore
+from infra.local.store.sqlite import SqliteStore
 from tests.builders import NOON
+from tests.fakes.clock import FakeClock
 
 
 def some_options(data_dir: Path, **changes: Any) -> StackOptions:
@@ -203,3 +209,26 @@ async def test_server_when_started_then_answers_until_it_is_stopped() -> None:
         await server.stop()
         with pytest.raises(httpx.ConnectError):
             await client.get(url)
+
+
+async def test_start_when_documents_have_expired_then_they_are_dropped(tmp_path: Path) -> None:
+    past, future = Ref("processed_ticks", "past"), Ref("processed_ticks", "future")
+    before = SqliteStore(tmp_path / "sapphire.sqlite")
+    await before.commit(
+        [Create(past, {}, expires_at=NOON), Create(future, {}, expires_at=NOON + timedelta(days=1))]
+    )
+    before.close()
+
+    clock = FakeClock()
+    stack = LocalStack(
+        settings=Settings(),
+        clock=clock,
+        backend=EmbeddedBackend(tmp_path, clock=clock, in_order=True),
+        make_feed=lambda: SimulatedFeed(7, clock, "1m"),
+        push_token="push-token-of-a-test",
+    )
+    await stack.start()
+    kept = await stack.runtime.store.get_many([past, future])
+    await stack.stop()
+
+    assert [document is not None for document in kept] == [False, True]
