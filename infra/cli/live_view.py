@@ -222,9 +222,10 @@ def _footer(state: LiveState, heading: Heading, progress: str) -> RenderableType
     result = Text.assemble(
         (" P&L ", "dim"),
         _colored(gain(realized + unrealized - fees)),
-        (f"  after {money(fees)} fees, on {money(state.capital)}", "dim"),
-        (f" · {state.fills} fills · {progress}", "dim"),
+        (f" after {money(fees)} fees on {money(state.capital)}", "dim"),
+        (f" · {state.fills} {'fill' if state.fills == 1 else 'fills'} · {progress}", "dim"),
     )
+    result.no_wrap, result.overflow = True, "ellipsis"
     breakers = [
         Text(f" {venue} {status}", style="dim" if status == "CLOSED" else "bold red")
         for venue, status in state.breakers.items()

@@ -105,7 +105,12 @@ def a_runtime(store: MemoryStore) -> Runtime:
 
 
 def drawn(
-    state: LiveState | None, *, color: bool = False, width: int = 130, height: int = 60
+    state: LiveState | None,
+    *,
+    progress: str = "12 cycles",
+    color: bool = False,
+    width: int = 130,
+    height: int = 60,
 ) -> str:
     console = Console(
         file=io.StringIO(),
@@ -115,7 +120,8 @@ def drawn(
         record=True,
         highlight=False,
     )
-    console.print(render(state, HEADING, "12 cycles", Room(width=width, height=height)))
+    room = Room(width=width, height=height)
+    console.print(render(state, HEADING, progress, room))
     return console.export_text(styles=color)
 
 
@@ -171,7 +177,7 @@ async def test_page_when_all_is_known_then_shows_prices_votes_signals_and_money(
         "Filled 0.3333 ETH",
         "0.3333",
         "on $10,000.00",
-        "1 fills",
+        "1 fill ·",
         "12 cycles",
         "Ostium CLOSED",
         "http://127.0.0.1:8080/docs",
@@ -201,7 +207,7 @@ async def test_page_when_the_terminal_is_small_then_nothing_of_it_is_lost() -> N
         marks={name: Decimal("0.00000665812") for name in ("A", "B", "C", "D", "E", "PEPE")},
         positions=(replace(one, signed_qty=Decimal(0), symbol="FLAT"), *(one,) * 8),
     )
-    page = drawn(many, width=80, height=24)
+    page = drawn(many, progress="tick 1,064 of 1,000,000, 1,010 ticks/s", width=80, height=24)
 
     assert page.rstrip("\n").count("\n") < 24
     assert all(len(line) <= 80 for line in page.splitlines())
