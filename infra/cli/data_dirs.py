@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-STORE_FILE = "sapphire.sqlite"
+from infra.local.store.sqlite import STORE_FILE
 
 
 def candidate_dirs(

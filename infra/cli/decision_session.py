@@ -11,9 +11,9 @@ from common.errors import InvalidInputError, NotFoundError
 from common.ports import Ref
 from common.what.replay import differences, redecide
 from common.wire import from_document
-from infra.cli.data_dirs import STORE_FILE, candidate_dirs
+from infra.cli.data_dirs import candidate_dirs
 from infra.cli.text import full_time, price
-from infra.local.store.sqlite import SqliteStore
+from infra.local.store.sqlite import STORE_FILE, SqliteStore
 
 
 def run_decision_replay(arguments: argparse.Namespace) -> int:

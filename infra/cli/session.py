@@ -25,7 +25,7 @@ from infra.local.stack.lock import DataDirLock
 from infra.local.stack.options import StackOptions, claim_data_dir
 from infra.local.stack.server import bind
 from infra.local.stack.server_files import api_token, remove_server_note, write_server_note
-from infra.local.store.sqlite import SqliteStore
+from infra.local.store.sqlite import STORE_FILE, SqliteStore
 
 _STOP_WITHIN_S = 4.5
 
@@ -154,7 +154,7 @@ async def _clock(options: StackOptions) -> Clock:
 
 async def _last_moment(data_dir: Path) -> datetime | None:
     """Simulated time runs ahead of the wall's: a restart goes on from where it was."""
-    store = SqliteStore(data_dir / "sapphire.sqlite")
+    store = SqliteStore(data_dir / STORE_FILE)
     try:
         moments = [
             from_iso(document.data["observed_at"])
@@ -170,7 +170,7 @@ async def _prepare_data_dir(options: StackOptions) -> None:
     claim_data_dir(options)
     if options.recording is None or options.backend != "embedded":
         return
-    store = SqliteStore(options.data_dir / "sapphire.sqlite")
+    store = SqliteStore(options.data_dir / STORE_FILE)
     try:
         progress = await read_progress(store)
     finally:
@@ -192,7 +192,7 @@ async def _prepare_data_dir(options: StackOptions) -> None:
 def _clear(data_dir: Path) -> None:
     """The document store last: until it is gone, the next start clears again."""
     first = [path for path in data_dir.iterdir() if not _kept_longest(path)]
-    last = [path for path in data_dir.iterdir() if path.name.startswith("sapphire.sqlite")]
+    last = [path for path in data_dir.iterdir() if path.name.startswith(STORE_FILE)]
     for path in first:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(last, reverse=True):
@@ -200,6 +200,4 @@ def _clear(data_dir: Path) -> None:
 
 
 def _kept_longest(path: Path) -> bool:
-    return path.name in {"lock", "api-token", "origin.json"} or path.name.startswith(
-        "sapphire.sqlite"
-    )
+    return path.name in {"lock", "api-token", "origin.json"} or path.name.startswith(STORE_FILE)

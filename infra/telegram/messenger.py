@@ -116,17 +116,13 @@ def make_messenger(
 ) -> TelegramMessenger | None:
     """None without a token or a chat: messages then stay in the store and the terminal.
 
-    Telegram's second is a real one, so a clock at another speed does not pace it.
+    `clock` paces the calls: a real one, because Telegram's second is.
 
     Raises:
         ConfigurationError: the token cannot be one.
     """
     if not token or not settings.chat_id:
         return None
-    if getattr(clock, "speed", 1.0) != 1.0:
-        from infra.local.clock import SystemClock
-
-        clock = SystemClock()
     return TelegramMessenger(
         api_url=settings.api_url, chat_id=settings.chat_id, token=token.strip(), clock=clock
     )

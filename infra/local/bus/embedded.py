@@ -29,6 +29,8 @@ from infra.local.bus.delivery import (
 from infra.local.bus.faults import PLAIN, BusFaults
 from infra.local.bus.journal import UNROUTED, Held, Journal, MemoryJournal, SqliteJournal, route
 
+BUS_FILE = "bus.sqlite"  # in the data directory
+
 _log = logging.getLogger(__name__)
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from common.ports import Clock, DocumentStore
 from common.wire import JsonObject
 from infra.local.bus.delivery import DeliveryPolicy, Reply
-from infra.local.bus.embedded import EmbeddedBus
+from infra.local.bus.embedded import BUS_FILE, EmbeddedBus
 from infra.local.bus.faults import BusFaults
 from infra.local.stack.asgi_call import Answer
 from infra.local.stack.functions import Functions
 from infra.local.store.memory import MemoryStore
-from infra.local.store.sqlite import SqliteStore
+from infra.local.store.sqlite import STORE_FILE, SqliteStore
 from infra.pipeline import Pipeline, load_pipeline
 
 _CONCURRENCY_MAX = 4  # calls of one function at once: they share this process
@@ -36,7 +36,7 @@ class EmbeddedBackend:
         self.store: DocumentStore = _store(data_dir)
         delivery = self._pipeline.delivery
         self.publisher = EmbeddedBus(
-            None if data_dir is None else data_dir / "bus.sqlite",
+            None if data_dir is None else data_dir / BUS_FILE,
             clock=clock,
             delivery=DeliveryPolicy(
                 ack_deadline_s=delivery.ack_deadline_s,
@@ -83,7 +83,7 @@ class EmbeddedBackend:
 
 
 def _store(data_dir: Path | None) -> DocumentStore:
-    return MemoryStore() if data_dir is None else SqliteStore(data_dir / "sapphire.sqlite")
+    return MemoryStore() if data_dir is None else SqliteStore(data_dir / STORE_FILE)
 
 
 def _delivery(functions: Functions, name: str) -> Callable[[JsonObject, int], Awaitable[Reply]]:

@@ -29,6 +29,8 @@ from infra.document_rules import (
 from infra.local.store.sqlite_file import explained, open_file
 from infra.local.store.sqlite_queries import count_sql, page_sql
 
+STORE_FILE = "sapphire.sqlite"  # in the data directory
+
 _SELECT = "SELECT version, data FROM documents WHERE collection = ? AND id = ?"
 _INSERT = "INSERT INTO documents (collection, id, version, data, expires_at) VALUES (?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE documents SET version = ?, data = ? WHERE collection = ? AND id = ?"

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import httpx
 import pytest
 
-from common.config import TelegramSettings
+from common.config import Settings, TelegramSettings
 from common.errors import (
     ConfigurationError,
     RateLimitedError,
@@ -16,10 +15,14 @@ from common.errors import (
     SapphireError,
     TransientError,
 )
+from common.ports import Clock
+from infra.bootstrap import build
 from infra.local.clock import ManualClock, ScaledClock, SystemClock
+from infra.local.store.memory import MemoryStore
 from infra.telegram.messenger import TelegramMessenger, cut, joined, make_messenger
 from tests.builders import NOON, a_notification
 from tests.fakes.clock import FakeClock
+from tests.fakes.publisher import RecordingPublisher
 from tests.standins.serving import Fault, serving
 from tests.standins.telegram import Telegram, refusal
 
@@ -237,11 +240,13 @@ def test_make_when_token_cannot_be_one_then_a_person_must_act(token: str) -> Non
     assert token not in str(caught.value)
 
 
-def test_make_when_the_clock_is_not_real_then_telegram_is_paced_in_real_time() -> None:
-    settings = TelegramSettings(chat_id="42")
-    real = SystemClock()
-    for clock, kept in ((ScaledClock(NOON, 60), False), (ManualClock(NOON), False), (real, True)):
-        messenger = make_messenger(settings, TOKEN, clock)
-        assert messenger is not None
-        assert (messenger._clock is clock) is kept
-        assert abs(messenger._clock.now() - real.now()) < timedelta(minutes=1)
+@pytest.mark.parametrize("clock", [ScaledClock(NOON, 60), ManualClock(NOON)])
+def test_build_when_the_clock_is_not_real_then_telegram_is_paced_in_real_time(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    settings = Settings(telegram=TelegramSettings(chat_id="42"))
+    runtime = build(settings, clock=clock, store=MemoryStore(), publisher=RecordingPublisher())
+    messenger = runtime.make_messenger()
+    assert isinstance(messenger, TelegramMessenger)
+    assert isinstance(messenger._clock, SystemClock)
