@@ -7,6 +7,7 @@ from common.domain.identifiers import prefixed_id
 from common.domain.money import ZERO, plain
 from common.domain.notification import Notification, NotificationKind
 from common.domain.order import Fill, IntentStatus, Order, OrderIntent, OrderStatus
+from common.text import price
 
 _RISKS = {
     IntentStatus.REJECTED: "rejected",
@@ -59,17 +60,9 @@ def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
     part = "" if order.status is OrderStatus.FILLED else f" of {plain(order.quantity)}"
     return (
         f"{order.side} {plain(quantity)}{part} {order.symbol} on {order.venue.label}"
-        f" at {_price(spent / quantity)}, {_cents(spent)} USD, fee {_cents(fee)}"
+        f" at {price(spent / quantity)}, {_cents(spent)} USD, fee {_cents(fee)}"
         f" ({intent.plan.agent_id})"
     )
-
-
-def _price(value: Decimal) -> str:
-    """Five significant figures at least, as traders read prices; whole cents above 1,000."""
-    if value >= 1000:
-        return f"{value:,.2f}"
-    digits = max(2, 4 - value.adjusted())
-    return plain(value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN))
 
 
 def _cents(value: Decimal) -> str:

@@ -9,10 +9,11 @@ from common.domain.decision import Decision
 from common.domain.identifiers import ID_PATTERN
 from common.errors import InvalidInputError, NotFoundError
 from common.ports import Ref
+from common.text import price
 from common.what.replay import differences, redecide
 from common.wire import from_document
 from infra.cli.data_dirs import candidate_dirs
-from infra.cli.text import full_time, price
+from infra.cli.text import full_time
 from infra.local.store.sqlite import STORE_FILE, SqliteStore
 
 

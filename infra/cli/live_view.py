@@ -14,18 +14,13 @@ from common.domain.instrument import Venue
 from common.domain.money import ZERO
 from common.domain.signal import PositionSide, SignalRecord, SignalStatus
 from common.domain.vote import Action, Stance, Verdict, Vote
+from common.text import price
+from common.what.swarm.roster import NAMES
 from infra.cli.live_state import SIGNALS_SHOWN, LiveState
-from infra.cli.text import clock_time, full_time, gain, money, price, quantity
+from infra.cli.text import clock_time, full_time, gain, money, quantity
 
 _NARROW = 112  # columns below which the page keeps to what fits in 80
-AGENTS = ("quant_alpha", "risk_guardian", "sentiment_sage", "degen_hunter")
-_TITLES = {
-    "quant_alpha": "Quant Alpha",
-    "risk_guardian": "Risk Guardian",
-    "sentiment_sage": "Sentiment Sage",
-    "degen_hunter": "Degen Hunter",
-}
-_SHORT_TITLES = {name: title.split()[0] for name, title in _TITLES.items()}
+_SHORT_NAMES = {agent: name.split()[0] for agent, name in NAMES.items()}
 _ACTION_STYLE = {Action.BUY: "green", Action.SELL: "red", Action.HOLD: "dim"}
 _STATUS_STYLE = {
     "EXECUTED": "green",
@@ -114,16 +109,16 @@ def _panel(body: RenderableType, title: str, room: Room) -> Panel:
 
 
 def _decisions(state: LiveState, room: Room) -> RenderableType:
-    titles = _SHORT_TITLES if room.narrow else _TITLES
+    titles = _SHORT_NAMES if room.narrow else NAMES
     table = _table(room)
     table.add_column("symbol", min_width=6)
     table.add_column("last", justify="right", min_width=12, no_wrap=True)
-    for agent in AGENTS:
+    for agent in NAMES:
         table.add_column(titles[agent], min_width=9, no_wrap=True)
     table.add_column("consensus", min_width=15, no_wrap=True)
     for symbol, mark in state.marks.items():
         decision = state.decisions.get(symbol)
-        cells = [_vote(decision, agent) for agent in AGENTS]
+        cells = [_vote(decision, agent) for agent in NAMES]
         table.add_row(Text(symbol, style="bold"), price(mark), *cells, _consensus(decision))
     body: RenderableType = table
     if state.missing:

@@ -15,9 +15,10 @@ from common.domain.instrument import Venue
 from common.domain.order import OrderPlan
 from common.domain.signal import PositionSide, SignalRecord
 from common.ports import Ref
+from common.text import price
 from common.wire import from_document
 from infra.bootstrap import Runtime
-from infra.cli.text import clock_time, missing_prices, price, quantity
+from infra.cli.text import clock_time, missing_prices, quantity
 
 
 class PlainView:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from infra.cli.text import gain, money, price, quantity
+from common.domain.instrument import Venue
+from common.text import price
+from infra.cli.text import gain, money, quantity
 from infra.local.stack.checks import BooksCheck
 from infra.local.stack.figures import PositionFigures, RunFigures
 
@@ -38,7 +40,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _position_line(position: PositionFigures) -> str:
-    name = f"{position.symbol} {position.venue.title() if position.venue != 'GMX' else 'GMX'}"
+    name = f"{position.symbol} {Venue(position.venue).label}"
     if position.signed_qty == 0:
         return f"  {name:<18} flat, realised {gain(position.realized_pnl)}"
     side = "LONG" if position.signed_qty > 0 else "SHORT"

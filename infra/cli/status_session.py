@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from common.errors import ConfigurationError, TransientError, UnauthenticatedError
+from common.text import price
 from infra.cli.data_dirs import candidate_dirs
-from infra.cli.text import price, quantity
+from infra.cli.text import quantity
 from infra.local.stack.server_files import kept_token, read_server_note
 
 _DEFAULT_URL = "http://127.0.0.1:8080"

@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from common.domain.money import plain
 
 _CENT = Decimal("0.01")
-_SIGNIFICANT = 6
 
 
 def money(value: Decimal) -> str:
@@ -20,16 +19,6 @@ def gain(value: Decimal) -> str:
     """Money with its sign always shown: `+$12.30`, `-$4.00`, `$0.00`."""
     text = money(value)
     return f"+{text}" if not text.startswith("-") and text != "$0.00" else text
-
-
-def price(value: Decimal) -> str:
-    """Two decimals from 100 up, else six significant figures: `107,749.30`, `0.00001234`."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.2f}"
-    step = Decimal(1).scaleb(value.adjusted() - _SIGNIFICANT + 1)
-    return plain(value.quantize(step, rounding=ROUND_HALF_EVEN))
 
 
 def quantity(value: Decimal) -> str:

@@ -19,8 +19,8 @@ FILLED = an_order(status=OrderStatus.FILLED, filled_qty=Decimal("0.3333"))
     [
         ("3001.5", "at 3,001.50, 1,000.40 USD"),
         ("999.99", "at 999.99, 333.30 USD"),
-        ("0.000012345678", "at 0.000012346, 0.00 USD"),
-        ("12.3456", "at 12.346, 4.11 USD"),
+        ("0.000012345678", "at 0.0000123457, 0.00 USD"),
+        ("12.3456", "at 12.3456, 4.11 USD"),
     ],
 )
 def test_tell_when_filled_then_price_size_and_fee_as_people_read_them(

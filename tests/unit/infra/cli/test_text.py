@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from infra.cli.text import clock_time, full_time, gain, money, price, quantity
+from infra.cli.text import clock_time, full_time, gain, money, quantity
 
 
 @pytest.mark.parametrize(
@@ -25,20 +25,6 @@ def test_money_when_written_then_has_cents_and_thousands(value: str, text: str) 
 )
 def test_gain_when_written_then_shows_its_sign(value: str, text: str) -> None:
     assert gain(Decimal(value)) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("107749.3", "107,749.30"),
-        ("0.00001234567", "0.0000123457"),
-        ("2.4", "2.4"),
-        ("99.999999", "100"),
-        ("0", "0"),
-    ],
-)
-def test_price_when_written_then_keeps_what_matters(value: str, text: str) -> None:
-    assert price(Decimal(value)) == text
 
 
 @pytest.mark.parametrize(
