@@ -153,15 +153,15 @@ async def _absent(
 
     The answer that counts must be asked for after that moment, and the venue's position must
     agree: a position that we cannot explain may be this very order. An order that the venue has
-    accepted once cannot be absent.
+    accepted once cannot be absent, and one that it takes after the expiry may still come.
     """
     intent, now = stored.value, desk.clock.now()
     final_at = order.submitted_at + venue.capabilities.absence_is_final_after
     if now <= final_at:
         await _asked(desk, stored)
         return []
-    never_seen = OrderStatus.EXPIRED in ORDER_MOVES[order.status]
-    if never_seen and await _answer(venue, venue_agrees(desk.store, venue, intent.plan, order)):
+    doubt = _doubt(order, venue)
+    if doubt is None and await _answer(venue, venue_agrees(desk.store, venue, intent.plan, order)):
         return await desk.recorder.record(
             intent.plan.intent_id,
             order.client_order_id,
@@ -174,8 +174,17 @@ async def _absent(
         intent.plan.intent_id,
         order.client_order_id,
         f"{order.venue.label} does not know the order, "
-        + ("and its position is not the one we hold" if never_seen else "which it had accepted"),
+        + (doubt or "and its position is not the one we hold"),
     )
+
+
+def _doubt(order: Order, venue: ExecutionVenue) -> str | None:
+    """Why "not found" can never be final for this order at this venue; None when time proves it."""
+    if OrderStatus.EXPIRED not in ORDER_MOVES[order.status]:
+        return "which it had accepted"
+    if not venue.capabilities.expires_after:
+        return "and would still take it, because its orders have no expiry"
+    return None
 
 
 async def _asked(desk: _Desk, stored: Stored[OrderIntent]) -> None:

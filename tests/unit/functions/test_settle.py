@@ -298,6 +298,22 @@ async def test_settle_when_many_unresolved_lie_before_it_then_a_new_one_is_still
     assert desk.hyperliquid.asked == [desk.intent().client_order_id]
 
 
+async def test_settle_when_the_venue_has_no_expiry_then_absence_is_never_proven() -> None:
+    desk = await TradingDesk().open()
+    desk.hyperliquid.capabilities = replace(desk.hyperliquid.capabilities, expires_after=False)
+    desk.hyperliquid.replies = [OutcomeUnknownError("no answer")]
+    await desk.execute()
+    desk.clock.advance(FINAL_S + 1)
+    await desk.settle()
+    assert desk.states() == ("UNKNOWN", "UNKNOWN", "EXECUTING", "PENDING")
+
+    desk.clock.advance(601)
+    await desk.settle()
+
+    assert desk.states() == ("UNKNOWN", "UNRESOLVED", "FAILED", "FAILED")
+    assert desk.intent().reason.endswith("would still take it, because its orders have no expiry")
+
+
 async def test_settle_when_an_accepted_order_vanishes_then_never_taken_for_absent() -> None:
     desk = await TradingDesk().open()
 
