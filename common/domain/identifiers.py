@@ -30,3 +30,8 @@ def intent_id(agent_id: str, deployment_id: str, signal_id: str, leg: int, slice
 def client_order_id(intent: str, attempt: int) -> str:
     """`0x` + 32 hex characters: 16 bytes, the shape of a Hyperliquid cloid."""
     return "0x" + digest("client-order", intent, attempt)[:32]
+
+
+def indicator_state_id(agent_id: str, symbol: str, interval: str) -> str:
+    """`decide` writes the state, and `fetch_market` looks whether it is there."""
+    return f"{agent_id}:{symbol}:{interval}"

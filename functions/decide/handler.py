@@ -8,6 +8,7 @@ from common.books import DECISIONS, INDICATOR_STATES, V3
 from common.config import VERSION, Settings
 from common.domain.decision import Decision, DecisionInputs
 from common.domain.events import MarketUpdated, OutboxMessage
+from common.domain.identifiers import indicator_state_id
 from common.domain.market import MarketSnapshot
 from common.domain.moment import from_iso, iso
 from common.domain.money import plain
@@ -96,7 +97,7 @@ async def _judge(
         for snapshot in snapshots
     ]
     states = [
-        Ref(INDICATOR_STATES, f"{agent_id}:{snapshot.symbol}:{snapshot.interval}")
+        Ref(INDICATOR_STATES, indicator_state_id(agent_id, snapshot.symbol, snapshot.interval))
         for snapshot in snapshots
     ]
     documents = await store.get_many([*decisions, *states])

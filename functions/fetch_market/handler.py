@@ -18,6 +18,7 @@ from common.books import (
 )
 from common.config import Settings
 from common.domain.events import MarketUpdated, OutboxMessage, Tick
+from common.domain.identifiers import indicator_state_id
 from common.domain.instrument import InstrumentTable
 from common.domain.market import INTERVAL_MS, Candle, MarketSnapshot, TopOfBook
 from common.domain.moment import from_iso, iso, to_ms
@@ -144,7 +145,10 @@ async def _counts(
     """How many candles to ask for, by symbol: a tail where the readers are warm, else all."""
     swarm = settings.swarm
     states = await store.get_many(
-        [Ref(INDICATOR_STATES, f"{swarm.agent_id}:{symbol}:{swarm.interval}") for symbol in stored]
+        [
+            Ref(INDICATOR_STATES, indicator_state_id(swarm.agent_id, symbol, swarm.interval))
+            for symbol in stored
+        ]
     )
     now_ms = to_ms(clock.now())
     tail = min(TAIL, swarm.history_candles)
