@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from common.books import (
+    DECISIONS,
     EXPOSURES,
     FILLS,
     NOTIFICATIONS,
     ORDER_INTENTS,
     ORDERS,
     OUTBOX,
+    PROCESSED_TICKS,
     REJECTED_EVENTS,
     V2,
     V3,
@@ -22,7 +24,7 @@ from common.domain.order import FillRecord, IntentStatus, Order, OrderIntent, Or
 from common.domain.position import Position
 from common.domain.signal import Delivery, SignalRecord
 from common.wire import from_document
-from tests.simulation.scenario import Run
+from tests.simulation.scenario import SYMBOLS, Run
 from tests.simulation.venue import VenueOrder
 
 MARK = Decimal("123.45")
@@ -39,6 +41,7 @@ def violations(run: Run) -> list[str]:
         *_positions_agree(state),
         *_cash_conserved(state),
         *_everything_ended(state),
+        *_ticks_decided(state),
     ]
 
 
@@ -161,6 +164,17 @@ def _everything_ended(state: _State) -> Iterator[str]:
     for key, data in state.contents.get(EXPOSURES, {}).items():
         if from_document(Exposure, data).reservations:
             yield f"I06: {key} keeps a reservation"
+
+
+def _ticks_decided(state: _State) -> Iterator[str]:
+    """I19: what was published had its effect, however often and late it was delivered."""
+    decided = {
+        (data["tick_id"], data["symbol"]) for data in state.contents.get(DECISIONS, {}).values()
+    }
+    for tick_id in state.contents.get(PROCESSED_TICKS, {}):
+        for symbol in SYMBOLS:
+            if (tick_id, symbol) not in decided:
+                yield f"I19: {tick_id} was published and {symbol} never decided"
 
 
 def _signals_ended(state: _State) -> Iterator[str]:

@@ -17,10 +17,11 @@ from common.indicators.indicator_set import IndicatorSet
 from common.what.swarm.consensus import consensus
 from common.what.swarm.features import Features, features_of
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 STALE = "STALE_SNAPSHOT"
 LATE = "LATE_EVENT"
 ACTED = "CANDLE_ACTED_ON"
+STANDING = "SIGNAL_STANDS"
 
 
 @dataclass(slots=True)
@@ -30,23 +31,31 @@ class SwarmState:
     indicators: IndicatorSet = field(default_factory=IndicatorSet)
     observed_ms: int | None = None  # of the newest snapshot seen
     acted_open_time_ms: int | None = None  # the candle that last became a signal
+    standing: Action | None = None  # what was signalled, until conviction is lost
 
     def to_json(self) -> str:
-        body = [STATE_VERSION, self.observed_ms, self.acted_open_time_ms, self.indicators.dump()]
+        body = [
+            STATE_VERSION,
+            self.observed_ms,
+            self.acted_open_time_ms,
+            self.standing,
+            self.indicators.dump(),
+        ]
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "SwarmState":
         """Raises InvalidInputError when `text` is not a state of this version."""
         try:
-            version, observed, acted, indicators = json.loads(text)
+            version, observed, acted, standing, indicators = json.loads(text)
+            signalled = None if standing is None else Action(standing)
         except (ValueError, TypeError) as error:
             raise InvalidInputError(str(error), code="INVALID_STATE", where="SwarmState") from None
         if version != STATE_VERSION or not _is_moment(observed) or not _is_moment(acted):
             raise InvalidInputError(
                 "not a state of this version", code="INVALID_STATE", where="SwarmState"
             )
-        return cls(IndicatorSet.restore(indicators), observed, acted)
+        return cls(IndicatorSet.restore(indicators), observed, acted, signalled)
 
 
 def _is_moment(value: object) -> bool:
@@ -161,7 +170,11 @@ def conclude(
     inputs: DecisionInputs,
     stale: str | None,
 ) -> Decision:
-    """The verdict, held back where acting would be wrong; marks the candle in `outlook.state`.
+    """The verdict, held back where acting would be wrong; marks `outlook.state` with what it does.
+
+    A conviction is signalled once. It may be signalled again after it was lost (the score fell
+    below the threshold to hold) or after the opposite was: the first signal still stands until
+    then, and repeating it each minute would pile up positions that no new insight asked for.
 
     `stale` is the reason from `stale_reason` when the snapshot was too old at the wall clock, the
     one thing that the inputs cannot tell.
@@ -173,11 +186,15 @@ def conclude(
         threshold_act=inputs.threshold_act,
         threshold_hold=inputs.threshold_hold,
     )
-    drawn = _held_back(drawn, _objection(outlook, drawn, stale))
+    objection = _objection(outlook, drawn, stale)
+    if drawn.verdict is Verdict.HOLD and objection is None:
+        outlook.state.standing = None
+    drawn = _held_back(drawn, objection)
     identity = decision_id(agent_id, tick_id, snapshot.symbol)
     acts = drawn.verdict is Verdict.ACT
     if acts:
         outlook.state.acted_open_time_ms = outlook.features.newest_open_time_ms
+        outlook.state.standing = drawn.action
     return Decision(
         decision_id=identity,
         agent_id=agent_id,
@@ -197,9 +214,12 @@ def _objection(outlook: Outlook, drawn: Consensus, stale: str | None) -> str | N
         return stale
     if outlook.late:
         return f"{LATE}: a newer snapshot was judged before this one came"
-    acted = outlook.state.acted_open_time_ms
-    if drawn.verdict is Verdict.ACT and acted == outlook.features.newest_open_time_ms:
+    if drawn.verdict is not Verdict.ACT:
+        return None
+    if outlook.state.acted_open_time_ms == outlook.features.newest_open_time_ms:
         return f"{ACTED}: a signal was already made from this candle ({drawn.reason})"
+    if outlook.state.standing is drawn.action:
+        return f"{STANDING}: {drawn.action} was signalled and still stands ({drawn.reason})"
     return None
 
 

@@ -18,7 +18,7 @@ from common.domain.vote import Verdict
 from common.errors import ConfigurationError, ConflictError, InvalidInputError, TransientError
 from common.ports import Query, Ref, Update, Write
 from common.what.replay import redecide
-from common.what.swarm.cycle import ACTED, LATE, STALE, SwarmState, decision_id, look
+from common.what.swarm.cycle import LATE, STALE, STANDING, SwarmState, decision_id, look
 from common.wire import canonical_json, decode_message, from_document, to_document
 from functions.decide.handler import ATTEMPTS, decide
 from infra.local.store.memory import MemoryStore
@@ -207,9 +207,9 @@ async def test_decide_when_someone_is_quicker_reads_again_and_decides_on_the_new
     store.before = other_writer
     messages = await _run(store, SURGE_SNAPSHOT)
     assert raced
-    assert messages == [], "the candle was acted on by the other tick"
+    assert messages == [], "the other tick was quicker"
     decision = await _decision(store)
-    assert decision.consensus.reason.startswith(ACTED)
+    assert decision.consensus.reason.startswith(STANDING)
     assert decision.inputs.indicator_state == (await _state(store))["state"]
 
 

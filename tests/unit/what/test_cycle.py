@@ -17,6 +17,7 @@ from common.what.swarm.cycle import (
     ACTED,
     LATE,
     STALE,
+    STANDING,
     SwarmState,
     decision_id,
     look,
@@ -25,6 +26,7 @@ from common.what.swarm.cycle import (
 )
 from common.what.swarm.features import features_of
 from common.wire import canonical_json, from_document, to_document
+from tests.builders import a_vote
 from tests.unit.what.recorded import (
     STEP,
     SYMBOLS,
@@ -163,6 +165,43 @@ def test_decision_when_the_candle_became_a_signal_does_not_act_on_it_twice() -> 
     assert again.consensus.reason.startswith(ACTED)
     assert (again.consensus.verdict, again.signal_id) == (Verdict.HOLD, None)
     assert SwarmState.from_json(state).acted_open_time_ms == SURGE[-1].open_time_ms
+
+
+BUY, SELL = (Action.BUY, "0.9"), (Action.SELL, "0.9")
+UNSURE, CALM = (Action.BUY, "0.5"), (Action.BUY, "0.1")
+
+
+@pytest.mark.parametrize(
+    ("opinions", "signalled"),
+    [
+        ([BUY, BUY, BUY], [Action.BUY, None, None]),
+        ([BUY, SELL, BUY], [Action.BUY, Action.SELL, Action.BUY]),
+        ([BUY, CALM, BUY], [Action.BUY, None, Action.BUY]),
+        ([BUY, UNSURE, BUY], [Action.BUY, None, None]),
+    ],
+    ids=["repeated", "reversed", "lost and found", "in doubt"],
+)
+def test_decision_when_a_conviction_stands_it_is_signalled_once(
+    opinions: list[tuple[Action, str]], signalled: list[Action | None]
+) -> None:
+    state = None
+    made = []
+    for number, (action, confidence) in enumerate(opinions):
+        vote = a_vote("quant_alpha", action=action, confidence=Decimal(confidence))
+        snapshot = snapshot_of(SURGE[: len(SURGE) - len(opinions) + number + 1])
+        decision, state = decided(snapshot, state, tick_id=f"tick-{number}", votes=(vote,))
+        made.append(decision.consensus.action if decision.signal_id else None)
+    assert made == signalled
+
+
+def test_decision_when_stale_leaves_the_standing_signal_alone() -> None:
+    buy = a_vote("quant_alpha", confidence=Decimal("0.9"))
+    calm = a_vote("quant_alpha", confidence=Decimal("0.1"))
+    _, state = decided(snapshot_of(SURGE[:-2]), votes=(buy,))
+    _, state = decided(snapshot_of(SURGE[:-1]), state, votes=(calm,), stale=stale_reason(480))
+    decision, _ = decided(SNAPSHOT, state, votes=(buy,))
+    assert decision.consensus.reason.startswith(STANDING)
+    assert decision.signal_id is None
 
 
 def test_decision_when_the_first_tick_of_a_candle_is_vetoed_may_act_on_the_next() -> None:
