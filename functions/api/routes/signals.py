@@ -125,6 +125,7 @@ _SIGNAL_FIELDS = (
 def _head(record: SignalRecord) -> JsonObject:
     return {
         "id": record.signal.signal_id,
+        "signal_id": record.signal.signal_id,  # the name that agents' and deployments' ids follow
         "status": record.status.value,
         "venue": record.signal.venue.value,
         "reason": record.reason,
