@@ -32,8 +32,7 @@ from common.errors import (
     TransientError,
     UnauthenticatedError,
 )
-from common.outbox import outbox_clear
-from common.ports import DocumentStore
+from common.outbox import publish_and_clear
 from common.rejection import rejection_write
 from infra.bootstrap import Runtime, current
 from infra.gcp.envelope import (
@@ -47,7 +46,6 @@ from infra.gcp.envelope import (
 from infra.gcp.logging import configure_logging, log_event, tracing
 
 BODY_BYTES_MAX = 10 * 1024 * 1024
-CLEAR_AT_ONCE = 400  # a commit's limit
 
 Handler = Callable[[Any, Runtime], Awaitable[Sequence[OutboxMessage]]]
 EntryPoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -234,8 +232,7 @@ class _EventFunction:
             if message.topic not in allowed:
                 raise ConfigurationError(f"{self.name} may not publish to {message.topic}")
         try:
-            await runtime.publisher.publish(messages)
-            await _clear(messages, runtime.store)
+            await publish_and_clear(messages, publisher=runtime.publisher, store=runtime.store)
         except SapphireError as error:
             self._log(
                 action_for(error).level,
@@ -311,8 +308,3 @@ async def _body(request: Request) -> tuple[bytes, int]:
 
 def _once_each(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     return list({message.message_id: message for message in messages}.values())
-
-
-async def _clear(messages: Sequence[OutboxMessage], store: DocumentStore) -> None:
-    for start in range(0, len(messages), CLEAR_AT_ONCE):
-        await store.commit([outbox_clear(m) for m in messages[start : start + CLEAR_AT_ONCE]])

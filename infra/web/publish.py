@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 
 from common.domain.events import OutboxMessage
-from common.errors import TransientError
-from common.outbox import outbox_clear
+from common.errors import SapphireError
+from common.outbox import publish_and_clear
 from infra.bootstrap import Runtime
 
 _log = logging.getLogger("sapphire.api")
@@ -16,7 +16,6 @@ async def publish(runtime: Runtime, messages: Sequence[OutboxMessage]) -> None:
     if not messages:
         return
     try:
-        await runtime.publisher.publish(messages)
-        await runtime.store.commit([outbox_clear(message) for message in messages])
-    except TransientError as error:
+        await publish_and_clear(messages, publisher=runtime.publisher, store=runtime.store)
+    except SapphireError as error:
         _log.warning("left in the outbox: %s: %s", [m.message_id for m in messages], error)

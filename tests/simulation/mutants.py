@@ -17,6 +17,7 @@ from common.domain.order import Fill, Order, OrderStatus
 from common.errors import TransientError
 from common.execution import attempts, recorder
 from common.execution.outcome import from_report, rejected
+from common.outbox import clear
 from common.ports import Ref
 from functions.execute import handler as execute
 from functions.settle import handler as settle
@@ -109,7 +110,7 @@ def outbox_cleared_before_publishing(patch: pytest.MonkeyPatch) -> None:
 
     async def clear_first(self: Any, messages: Any, runtime: Any, call: Any) -> None:
         if messages:
-            await entrypoint._clear(messages, runtime.store)
+            await clear(messages, runtime.store)
         await original(self, messages, runtime, call)
 
     patch.setattr(entrypoint._EventFunction, "_publish", clear_first)
