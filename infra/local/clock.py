@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from common.ports import Clock
+
 
 class SystemClock:
     """The machine's clock."""
@@ -66,6 +68,11 @@ class ManualClock:
         if moment < self._now:
             raise ValueError(f"a clock cannot go back from {self._now} to {moment}")
         self._now = moment
+
+
+def speed_of(clock: Clock) -> float:
+    """Clock seconds in a real one; 1 for a clock that does not say."""
+    return float(getattr(clock, "speed", 1.0))
 
 
 def _utc(moment: datetime) -> datetime:

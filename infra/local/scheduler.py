@@ -12,6 +12,7 @@ from common.errors import ConfigurationError, NotFoundError
 from common.ports import Clock
 from common.schedule import Schedule, parse_schedule
 from infra.job_scheduler import JobState, JobStatus
+from infra.local.clock import speed_of
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Scheduler:
         Raises:
             ConfigurationError: the clock does not move by itself.
         """
-        if math.isinf(getattr(self._clock, "speed", 1.0)):
+        if math.isinf(speed_of(self._clock)):
             raise ConfigurationError("run() needs a clock that moves by itself; use run_due()")
         self._stopping = False
         async with asyncio.TaskGroup() as group:

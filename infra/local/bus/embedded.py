@@ -28,6 +28,7 @@ from infra.local.bus.delivery import (
 )
 from infra.local.bus.faults import PLAIN, BusFaults
 from infra.local.bus.journal import UNROUTED, Held, Journal, MemoryJournal, SqliteJournal, route
+from infra.local.clock import speed_of
 
 BUS_FILE = "bus.sqlite"  # in the data directory
 
@@ -80,7 +81,7 @@ class EmbeddedBus:
         self.counts = BusCounts()
         self._journal: Journal = MemoryJournal() if path is None else SqliteJournal(path)
         self._clock = clock
-        self._speed = float(getattr(clock, "speed", 1.0))
+        self._speed = speed_of(clock)
         self._policy = delivery or DeliveryPolicy()
         self._faults = faults
         self._in_flight_max = in_flight_max or math.inf
