@@ -110,6 +110,11 @@ class Page:
 
 
 class DocumentStore(Protocol):
+    """JSON documents with versions. Reads see every commit that was acknowledged before them.
+
+    Every method raises TransientError when the store does not answer.
+    """
+
     async def get(self, ref: Ref) -> Document | None: ...
 
     async def get_many(self, refs: Sequence[Ref]) -> list[Document | None]:
@@ -169,7 +174,8 @@ class ExecutionVenue(Protocol):
     venue: Venue
     capabilities: Capabilities
 
-    async def load_instruments(self) -> InstrumentTable: ...
+    async def load_instruments(self) -> InstrumentTable:
+        """What the venue lists now. Raises TransientError or InvalidInputError; nothing is kept."""
 
     async def submit(self, order: Order) -> OrderReport:
         """Send once. Returns evidence only.

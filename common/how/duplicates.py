@@ -35,6 +35,7 @@ def check_duplicate(
     now: datetime,
     limits: LimitSettings,
 ) -> Refusal | None:
+    """Refuse the same quantity within `duplicate_window`; a delivery is no duplicate of itself."""
     if last is None or last.delivery_id == candidate.delivery_id:
         return None
     if last.quantity != candidate.quantity or now - last.routed_at >= limits.duplicate_window:

@@ -27,6 +27,11 @@ TRIES = 8
 
 
 class Breakers:
+    """Ask `admit` before a call, and hand its ticket back to exactly one of the three others.
+
+    A ticket that never comes back frees its half-open place after `probe_timeout`.
+    """
+
     def __init__(self, store: DocumentStore, clock: Clock, settings: BreakerSettings) -> None:
         self._store = store
         self._clock = clock

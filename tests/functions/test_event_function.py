@@ -36,7 +36,7 @@ from tests.builders import NOON, a_message, a_notification, a_tick
 from tests.fakes.publisher import RecordingPublisher, refusing_publisher
 from tests.fakes.verifier import ClosedVerifier, OpenVerifier
 from tests.functions.harness import Bench, app_of, body_of, push_of
-from tests.functions.stand_ins import Seen, a_delivery_message, fan_out_app, settle_app
+from tests.functions.probes import Seen, a_delivery_message, fan_out_app, settle_app
 
 
 @pytest.fixture

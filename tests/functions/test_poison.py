@@ -15,7 +15,7 @@ from common.errors import TransientError
 from infra.gcp.entrypoint import BODY_BYTES_MAX
 from tests.builders import NOON, a_message, a_tick
 from tests.functions.harness import Bench, Body, body_of, push_of
-from tests.functions.stand_ins import Seen, a_delivery_message, fan_out_app, settle_app
+from tests.functions.probes import Seen, a_delivery_message, fan_out_app, settle_app
 
 LAST_YEAR = "9999-12-31T23:59:59-14:00"
 """Valid where it was written; in UTC it is the year 10,000, which datetime does not have."""
