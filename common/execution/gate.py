@@ -1,7 +1,7 @@
 """The last gate: everything that must hold right before the wire, read anew."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from common.books import ORDER_INTENTS
 from common.domain.exposure import Exposure
@@ -10,7 +10,7 @@ from common.errors import InvalidInputError
 from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, state_of, state_refusal
-from common.ports import DocumentStore, Ref
+from common.ports import Clock, DocumentStore, Ref
 from common.wire import from_document
 
 
@@ -26,10 +26,13 @@ async def last_gate(
     order: Order,
     exposure: Exposure,
     *,
-    now: datetime,
+    clock: Clock,
     request_timeout: timedelta,
 ) -> Refusal | Superseded | None:
-    """None when the order may go to the wire at once."""
+    """None when the order may go to the wire at once.
+
+    The time is read after the state: an instance may be paused in between.
+    """
     state, stored = await store.get_many([PLATFORM, Ref(ORDER_INTENTS, order.intent_id)])
     if stored is None:
         return Superseded("the intent is gone")
@@ -39,7 +42,7 @@ async def last_gate(
         return Superseded(f"the intent cannot be read: {error}")
     if intent.client_order_id != order.client_order_id or intent.status is not IntentStatus.SENDING:
         return Superseded(f"the intent is {intent.status} with {intent.client_order_id}")
-    if now + request_timeout > order.expires_at:
+    if clock.now() + request_timeout > order.expires_at:
         return Refusal(Denial.SIGNAL_EXPIRED, "The order would reach the venue after its expiry")
     remaining = intent.plan.candidates[intent.candidate].quantity - intent.filled_qty
     if order.quantity > remaining:

@@ -254,7 +254,7 @@ async def _send(
         desk.store,
         order,
         exposure,
-        now=desk.clock.now(),
+        clock=desk.clock,
         request_timeout=venue.capabilities.request_timeout,
     )
     if isinstance(verdict, Superseded):

@@ -18,6 +18,7 @@ from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, Ref
 from infra.local.store.memory import MemoryStore
 from tests.builders import INTENT_ID, NOON, an_intent, an_order
+from tests.fakes.clock import FakeClock
 
 EMPTY = Exposure.empty("dep_1")
 
@@ -46,7 +47,7 @@ async def ask(
         store,
         order or an_order(),
         exposure,
-        now=NOON + timedelta(seconds=late_s),
+        clock=FakeClock(NOON + timedelta(seconds=late_s)),
         request_timeout=timedelta(seconds=5),
     )
 
@@ -81,6 +82,23 @@ async def test_last_gate_when_somebody_else_holds_the_effect_then_superseded(
 
     assert isinstance(verdict, Superseded)
     assert verdict.reason.startswith(reason)
+
+
+async def test_last_gate_when_the_state_takes_long_to_read_then_the_time_after_it_counts() -> None:
+    clock = FakeClock(NOON)
+    store = MemoryStore()
+    await store.commit([create(Ref(ORDER_INTENTS, INTENT_ID), an_intent())])
+
+    async def slow(*_: object) -> None:
+        clock.advance(60)
+
+    store.before = slow
+    verdict = await last_gate(
+        store, an_order(), EMPTY, clock=clock, request_timeout=timedelta(seconds=5)
+    )
+
+    assert isinstance(verdict, Refusal)
+    assert verdict.code is Denial.SIGNAL_EXPIRED
 
 
 async def test_last_gate_when_the_answer_would_come_after_the_expiry_then_refused() -> None:
