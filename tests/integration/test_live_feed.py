@@ -31,7 +31,7 @@ async def test_run_when_prices_are_live_then_the_first_cycle_decides_on_warm_ind
     lines = output.decode().splitlines()
 
     assert process.returncode == 0, "\n".join(lines)
-    assert "LIVE" in lines[0]
+    assert "live prices of Hyperliquid" in lines[0]
     assert "paper" in lines[1]
     decisions = value_of(lines, "decisions")
     assert decisions.startswith("3 ")
