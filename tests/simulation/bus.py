@@ -3,12 +3,13 @@
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from common.domain.events import OutboxMessage
+from common.domain.events import OrderPlanned, OutboxMessage
 from common.domain.moment import iso
 from common.errors import TransientError
 from infra.bootstrap import Runtime, use
@@ -44,6 +45,8 @@ class SimBus:
             )
             for _ in range(copies):
                 self._deliver(message)
+            if isinstance(message.event, OrderPlanned) and self._world.chance("tampered"):
+                self._deliver(replace(message, event=_doubled(message.event)))
         if lost_answer:
             raise TransientError("the bus holds the messages, and its answer was lost")
 
@@ -94,3 +97,11 @@ class SimBus:
         except Crash:
             return 0
         return response.status_code
+
+
+def _doubled(event: OrderPlanned) -> OrderPlanned:
+    """The plan with twice the quantity, which route never approved."""
+    candidates = tuple(
+        replace(candidate, quantity=candidate.quantity * 2) for candidate in event.plan.candidates
+    )
+    return replace(event, plan=replace(event.plan, candidates=candidates))

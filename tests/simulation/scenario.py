@@ -1,24 +1,26 @@
 """One run: a small market, two books, a few deployments, faults for a while, then quiet."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
-from common.books import ORDERS, V2, V3, Book
+from common.books import V2, V3, Book
 from common.config import LimitSettings, Settings, SwarmSettings
 from common.documents import create
 from common.domain.agent import Agent
 from common.domain.events import OutboxMessage, SignalCreated
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
 from common.domain.moment import iso
-from common.domain.order import Order
-from common.domain.signal import PositionSide, SizeModel, SizeType
+from common.domain.signal import PositionSide, Signal, SizeModel, SizeType
+from common.errors import DeniedError
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.outbox import outbox_write
 from common.ports import Messenger, Ref, SecretStore, Write
+from functions.api.ops import change_state
 from functions.decide.main import decide
 from functions.execute.main import execute
 from functions.fan_out.main import fan_out
@@ -36,12 +38,16 @@ from tests.fakes.verifier import OpenVerifier
 from tests.simulation.bus import EntryPoint, SimBus
 from tests.simulation.store import make_store
 from tests.simulation.venue import SimVenue
+from tests.simulation.watch import Watch
 from tests.simulation.world import QUIET, START, FaultRates, World
 
 SYMBOLS = ("BTC", "ETH", "SOL")
 ACTIVE = timedelta(minutes=6)
 DRAIN = timedelta(minutes=45)
 TICK = timedelta(minutes=1)
+DEAD_VENUES_EVERY = 10
+"""One seed in so many has no fault but venues that never answer, so that breakers must open."""
+LIMITS = LimitSettings(max_exposure_per_deployment=Decimal(6000))  # so low that it is met
 TICKED: dict[str, EntryPoint] = {"fetch_market": fetch_market, "settle": settle, "relay": relay}
 EVENTED: dict[str, tuple[str, EntryPoint]] = {
     "market-updated": ("decide", decide),
@@ -82,6 +88,8 @@ class Run:
 def rates_for(seed: int) -> FaultRates:
     """Each seed has its own weather: every fault is somewhere harsh and somewhere absent."""
     random = Random(f"rates-{seed}")
+    if seed % DEAD_VENUES_EVERY == 0:
+        return replace(QUIET, **{random.choice(("not_sent", "lost_before_venue")): 1.0})
 
     def rate(most: float) -> float:
         return most * random.choice((0.0, 0.3, 1.0))
@@ -103,16 +111,19 @@ def rates_for(seed: int) -> FaultRates:
         not_sent=rate(0.1),
         query_fails=rate(0.3),
         read_lag=rate(0.7),
+        tampered=rate(0.3),
+        sent_twice=rate(0.5),
+        halted=rate(0.3),
     )
 
 
 async def run(seed: int, rates: FaultRates | None = None) -> Run:
     """Faults for `ACTIVE` minutes of ticks and signals, then quiet until everything has ended."""
     world = World(seed, QUIET)
-    store = make_store(world)
-    seen: list[str] = []
+    watch = Watch(MemoryStore(), LIMITS)
+    store = watch.store = make_store(world, watch.commits)
     venues = {
-        venue: SimVenue(venue, world, capabilities_of(venue), listed, _witness(store, seen))
+        venue: SimVenue(venue, world, capabilities_of(venue), listed, watch)
         for venue, listed in (
             (Venue.HYPERLIQUID, SYMBOLS),
             (Venue.OSTIUM, ("BTC", "ETH", "EUR")),
@@ -123,7 +134,7 @@ async def run(seed: int, rates: FaultRates | None = None) -> Run:
     bus.runtime = _runtime(world, store, bus, venues)
     for topic, (name, entry_point) in EVENTED.items():
         bus.subscribe(topic, name, entry_point)
-    result = Run(seed, world, store, venues, bus, seen)
+    result = Run(seed, world, store, venues, bus, watch.seen)
     await _commit_undisturbed(world, store, _first_documents())
     try:
         await _play(result, rates or rates_for(seed))
@@ -139,6 +150,8 @@ async def _play(result: Run, rates: FaultRates) -> None:
     while world.now() < START + ACTIVE:
         _tick(result)
         world.start(_human_signal(result))
+        if world.chance("halted"):
+            world.start(_halt_for_a_while(result))
         await world.run_until(world.now() + TICK)
     world.rates = QUIET
     end = world.now() + DRAIN
@@ -177,36 +190,42 @@ async def _human_signal(result: Run) -> None:
         created_at=world.now(),
         expires_at=world.now() + timedelta(minutes=5),
     )
+    signals = [signal]
+    if world.chance("sent_twice"):
+        signals.append(replace(signal, signal_id=f"{signal.signal_id}_again"))
+    writes = [write for each in signals for write in _signal_writes(each, book)]
+    await _commit_undisturbed(world, result.store, writes)
+
+
+def _signal_writes(signal: Signal, book: Book) -> list[Write]:
     message = OutboxMessage(
         message_id=f"signal:{signal.signal_id}",
         topic="signal-created",
         event=SignalCreated(book=book.name, signal_id=signal.signal_id),
-        occurred_at=world.now(),
+        occurred_at=signal.created_at,
     )
-    writes: list[Write] = [
+    return [
         create(Ref(book.signals, signal.signal_id), a_signal_record(signal)),
         outbox_write(message),
     ]
-    await _commit_undisturbed(world, result.store, writes)
+
+
+async def _halt_for_a_while(result: Run) -> None:
+    """The operator's own calls are no part of the game; what they meet is."""
+    for wanted, wait_s in ((TradingState.HALTED, 5), (TradingState.ACTIVE, 90)):
+        await result.world.step("operator", after=timedelta(seconds=wait_s))
+        result.world.undisturbed = True
+        with suppress(DeniedError):  # an order is UNRESOLVED: trading stays halted
+            await change_state(
+                wanted, reason="test", by="operator", store=result.store, clock=result.world
+            )
+        result.world.undisturbed = False
 
 
 async def _commit_undisturbed(world: World, store: MemoryStore, writes: Sequence[Write]) -> None:
     world.undisturbed = True
     await store.commit(writes)
     world.undisturbed = False
-
-
-def _witness(store: MemoryStore, seen: list[str]) -> Callable[[Order], None]:
-    """I02 at the very moment: an order that arrives was written ahead, as it arrives."""
-
-    def witness(order: Order) -> None:
-        known = store.peek(Ref(ORDERS, order.client_order_id))
-        if known is None:
-            seen.append(f"I02: {order.client_order_id} arrived and was never written ahead")
-        elif known.data["payload_hash"] != order.payload_hash:
-            seen.append(f"I02: {order.client_order_id} arrived altered")
-
-    return witness
 
 
 def _first_documents() -> list[Write]:
@@ -244,7 +263,7 @@ def _settings() -> Settings:
         threshold_act=Decimal("0.05"),
         threshold_hold=Decimal("0.01"),
     )
-    return Settings(swarm=swarm, limits=LimitSettings(), venues=tuple(Venue)[:3])
+    return Settings(swarm=swarm, limits=LIMITS, venues=tuple(Venue)[:3])
 
 
 def _runtime(

@@ -1,14 +1,21 @@
 """The memory store with the faults of a real one at each call."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
 from common.errors import TransientError
+from common.ports import Write
 from infra.local.store.memory import MemoryStore
 from tests.simulation.world import Crash, World
 
 
-def make_store(world: World) -> MemoryStore:
-    """Each call is a step before it happens; a crash or a lost answer may follow it."""
+def make_store(world: World, on_commit: Callable[[Sequence[Write]], None]) -> MemoryStore:
+    """Each call is a step before it happens; a crash or a lost answer may follow it.
 
-    async def before(operation: str, _: object) -> None:
+    `on_commit` sees the writes right before they are applied, if they do not conflict.
+    """
+
+    async def before(operation: str, argument: object) -> None:
         if world.undisturbed:
             return
         await world.step(operation)
@@ -16,6 +23,8 @@ def make_store(world: World) -> MemoryStore:
             raise Crash
         if world.chance("store_down"):
             raise TransientError("the store is not reachable")
+        if operation == "commit":
+            on_commit(cast("Sequence[Any]", argument))
 
     async def after(operation: str, _: object) -> None:
         if world.undisturbed:

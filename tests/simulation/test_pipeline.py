@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulation.checkers import violations
 from tests.simulation.mutants import MUTANTS, Plant
+from tests.simulation.order_mutants import ORDER_MUTANTS
 from tests.simulation.scenario import run
 from tests.simulation.world import QUIET, FaultRates
 
@@ -56,7 +57,7 @@ async def test_simulation_when_a_seed_is_repeated_then_the_trace_is_the_same() -
     assert first.store.contents() == second.store.contents()
 
 
-@pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("plant", MUTANTS + ORDER_MUTANTS, ids=lambda plant: plant.__name__)
 async def test_checkers_when_a_defect_is_planted_then_they_see_it(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

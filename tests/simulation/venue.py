@@ -5,7 +5,6 @@ send is a second order.
 """
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +15,7 @@ from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderSt
 from common.errors import OutcomeUnknownError, RejectedError, TransientError
 from common.ports import VenuePosition
 from tests.builders import an_instrument, an_instrument_table
+from tests.simulation.watch import Watch
 from tests.simulation.world import Crash, World
 
 LOT = Decimal("0.0001")
@@ -39,14 +39,16 @@ class SimVenue:
         world: World,
         capabilities: Capabilities,
         symbols: tuple[str, ...],
-        on_accept: Callable[[Order], None],
+        watch: Watch,
     ) -> None:
         self.venue = venue
         self.capabilities = capabilities
         self.ledger: list[VenueOrder] = []
+        self.failures_in_a_row = 0
+        self.most_failures_in_a_row = 0
         self._world = world
         self._symbols = symbols
-        self._on_accept = on_accept
+        self._watch = watch
         self._trades = itertools.count(1)
         self._skew = timedelta(seconds=world.random.uniform(-2, 2))
 
@@ -72,6 +74,21 @@ class SimVenue:
         )
 
     async def submit(self, order: Order) -> OrderReport:
+        world = self._world
+        self._watch.sends(order, world.now(), self.capabilities.request_timeout)
+        failed = True
+        try:
+            report = await self._submit(order)
+            failed = False
+        except RejectedError:
+            failed = False
+            raise
+        finally:
+            self.failures_in_a_row = self.failures_in_a_row + 1 if failed else 0
+            self.most_failures_in_a_row = max(self.most_failures_in_a_row, self.failures_in_a_row)
+        return report
+
+    async def _submit(self, order: Order) -> OrderReport:
         world = self._world
         await world.step("send")
         if world.chance("crash_before"):
@@ -103,7 +120,7 @@ class SimVenue:
         world = self._world
         if world.now() + self._skew > order.expires_at:
             return None
-        self._on_accept(order)
+        self._watch.arrives(order)
         quantity = order.quantity
         if world.chance("part_filled"):
             quantity = _whole_lots(order.quantity * world.random.randrange(0, 95) / 100)

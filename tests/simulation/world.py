@@ -41,6 +41,9 @@ class FaultRates:
     not_sent: float = 0.0
     query_fails: float = 0.0
     read_lag: float = 0.0
+    tampered: float = 0.0  # an order plan reaches execute altered, beside the real one
+    sent_twice: float = 0.0  # a person sends the same signal twice
+    halted: float = 0.0  # the operator halts trading, and resumes it later
 
 
 QUIET = FaultRates()
