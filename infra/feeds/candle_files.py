@@ -16,6 +16,10 @@ COLUMNS = ("open_time_ms", "open", "high", "low", "close", "volume")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?")
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MILLISECONDS = range(100_000_000_000, 253_402_300_800_000)  # 1973 to 9999; seconds fall below
+_VALUES = (Decimal("1e-30"), Decimal("1e24"))
+"""Within these, and with `_DECIMALS_MAX`, messages carry a value, even one of 1,000 tokens."""
+_DECIMALS_MAX = 50
+_SYMBOL = re.compile(r"[A-Za-z0-9]{1,20}", re.ASCII)
 _Row = tuple[int, list[str]]
 
 
@@ -39,6 +43,10 @@ def load_candles(
     for symbol in wanted:
         if listing(symbol).symbol not in files:
             raise InvalidInputError(_absent(directory, symbol, interval), where=symbol)
+        path, named = files[listing(symbol).symbol]
+        if not _SYMBOL.fullmatch(named.symbol):
+            detail = f"a name is SYMBOL_{interval}.csv, the symbol of 1 to 20 letters and digits"
+            raise InvalidInputError(detail, where=path.name)
     if not wanted:
         raise InvalidInputError(_absent(directory, "any symbol", interval), where=directory.name)
     return {
@@ -146,6 +154,13 @@ def _number(name: str, text: str, where: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise InvalidInputError(f"{name} is not a finite decimal number", where=where)
     value = Decimal(text)
+    smallest, largest = _VALUES
+    exponent = value.as_tuple().exponent
+    fits = isinstance(exponent, int) and -exponent <= _DECIMALS_MAX
+    if not fits or not (value == 0 or smallest <= abs(value) < largest):
+        raise InvalidInputError(
+            f"{name} is out of range: 1e-30 to 1e24, {_DECIMALS_MAX} decimals", where=where
+        )
     return tidy(value) if "e" in text or "E" in text else value
 
 

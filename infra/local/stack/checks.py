@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from common.books import BOOKS, FILLS, ORDER_INTENTS, OUTBOX, Book
+from common.books import BOOKS, FILLS, ORDER_INTENTS, OUTBOX, REJECTED_EVENTS, Book
 from common.documents import every
 from common.domain.instrument import Venue
 from common.domain.money import ZERO, parse_decimal
 from common.domain.order import FillRecord, IntentStatus
 from common.domain.position import Position
 from common.domain.signal import SignalStatus
+from common.errors import TransientError
 from common.ports import DocumentStore, ExecutionVenue, Query
 from common.wire import from_document
 
@@ -59,7 +60,16 @@ async def check_books(store: DocumentStore, venues: Mapping[Venue, ExecutionVenu
     waiting = await store.count(Query(OUTBOX))
     if waiting:
         check.problems.append(f"{waiting} messages wait in the outbox")
+    await _check_rejections(store, check)
     return check
+
+
+async def _check_rejections(store: DocumentStore, check: BooksCheck) -> None:
+    """A message of our own that no function could use is a step that never happened."""
+    reasons: Counter[str] = Counter()
+    async for document in every(store, REJECTED_EVENTS):
+        reasons[f"{document.data['function']}: {document.data['reason']}"] += 1
+    check.problems += [f"{count} messages were refused, {why}" for why, count in reasons.items()]
 
 
 async def _check_signals(store: DocumentStore, book: Book, check: BooksCheck) -> None:
@@ -135,9 +145,13 @@ def _signed(record: FillRecord) -> Decimal:
 async def _check_ledger(
     position: Position, venues: Mapping[Venue, ExecutionVenue], check: BooksCheck
 ) -> None:
-    held = await venues[position.venue].query_position(
-        account_id=position.deployment_id, symbol=position.symbol
-    )
+    try:
+        held = await venues[position.venue].query_position(
+            account_id=position.deployment_id, symbol=position.symbol
+        )
+    except TransientError as error:
+        check.problems.append(f"{position.symbol} of {position.deployment_id}: {error}")
+        return
     quantity = ZERO if held is None else parse_decimal(held.signed_qty)
     if quantity != position.signed_qty:
         check.problems.append(

@@ -84,6 +84,10 @@ def test_load_when_saved_by_a_spreadsheet_then_byte_order_mark_and_crlf_are_fine
         ([HEADER, bar(0, "1,inf,1,1,1")], "ETH_5m.csv:2", "high is not a finite"),
         ([HEADER, bar(0, "1,1,,1,1")], "ETH_5m.csv:2", "low is empty"),
         ([HEADER, bar(0, "1,1,1,1e999,1")], "ETH_5m.csv:2", "close is not a finite"),
+        ([HEADER, bar(0, "1,1,1,1,1e99")], "ETH_5m.csv:2", "volume is out of range"),
+        ([HEADER, bar(0, "1,1e24,1,1,1")], "ETH_5m.csv:2", "high is out of range"),
+        ([HEADER, bar(0, "1,1,1e-31,1,1")], "ETH_5m.csv:2", "low is out of range"),
+        ([HEADER, bar(0, f"1.{'0' * 39}1e-20,2,1,1,1")], "ETH_5m.csv:2", "open is out of range"),
         ([HEADER, bar(0, "1_0,10,10,10,1")], "ETH_5m.csv:2", "open is not a finite"),
         ([HEADER, bar(0, "-1,1,-1,1,1")], "ETH_5m.csv:2", "zero or negative"),
         ([HEADER, bar(0, "0,1,0,1,1")], "ETH_5m.csv:2", "zero or negative"),
@@ -103,6 +107,17 @@ def test_load_when_file_is_damaged_then_error_names_file_and_line(
     with pytest.raises(InvalidInputError, match=words) as caught:
         load_candles(tmp_path, "5m")
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("name", ["_5m.csv", "B C_5m.csv", "BTC_ETH_5m.csv"])
+def test_load_when_a_name_has_no_symbol_then_error_names_the_file(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text(f"{HEADER}\n{bar(0)}\n")
+
+    with pytest.raises(InvalidInputError, match="a name is SYMBOL_5m") as caught:
+        load_candles(tmp_path, "5m")
+    assert caught.value.where == name
 
 
 def test_load_when_not_utf8_then_error_names_the_line(tmp_path: Path) -> None:

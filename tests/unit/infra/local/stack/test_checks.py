@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from common.books import FILLS, ORDER_INTENTS, OUTBOX, V3
+from common.books import FILLS, ORDER_INTENTS, OUTBOX, REJECTED_EVENTS, V3
 from common.documents import create
 from common.domain.instrument import Venue
 from common.domain.order import IntentStatus
 from common.domain.signal import SignalStatus
+from common.errors import TransientError
 from common.outbox import outbox_write
 from common.ports import Delete, ExecutionVenue, Ref, Update, VenuePosition
 from common.wire import to_document
@@ -129,6 +130,29 @@ async def test_check_when_a_record_is_wrong_then_fails(
     assert not check.ok
     assert problem in check.line()
     assert check.line().startswith("CHECK FAILED: ")
+
+
+async def test_check_when_messages_were_refused_then_fails_and_says_why() -> None:
+    store = await good_store()
+    for key in ("rej_1", "rej_2"):
+        await add(store, REJECTED_EVENTS, key, {"function": "decide", "reason": "no volume"})
+
+    check = await check_books(store, ledgers(HELD))
+
+    assert check.problems == ["2 messages were refused, decide: no volume"]
+
+
+class SilentLedger(Ledger):
+    async def query_position(self, *, account_id: str, symbol: str) -> VenuePosition | None:
+        raise TransientError("HYPERLIQUID does not answer")
+
+
+async def test_check_when_the_venue_does_not_answer_then_fails_and_goes_on() -> None:
+    venues = cast("Mapping[Venue, ExecutionVenue]", {Venue.HYPERLIQUID: SilentLedger(None)})
+
+    check = await check_books(await good_store(), venues)
+
+    assert check.problems == ["ETH of dep_1: HYPERLIQUID does not answer"]
 
 
 @pytest.mark.parametrize("held", [None, "0.1"])
