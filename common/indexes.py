@@ -50,6 +50,7 @@ def _of_book(book: Book) -> tuple[Index, ...]:
         Index(book.signals, (), "signal.created_at", descending=True),
         Index(book.signals, ("signal.agent_id",), "signal.created_at", descending=True),
         Index(book.deliveries, ("signal_id",)),
+        Index(book.positions, (), "updated_at", descending=True),
         Index(book.deliveries, ("status",), "expires_at"),
         Index(book.routing_history, ("signal_id",)),
         Index(book.routing_history, (), "created_at", descending=True),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from common.books import ORDER_INTENTS
+from common.books import EXPOSURES, ORDER_INTENTS
 from common.domain.exposure import Exposure
 from common.domain.order import IntentStatus, Order, OrderIntent
 from common.errors import InvalidInputError
@@ -24,7 +24,6 @@ class Superseded:
 async def last_gate(
     store: DocumentStore,
     order: Order,
-    exposure: Exposure,
     *,
     clock: Clock,
     request_timeout: timedelta,
@@ -33,13 +32,18 @@ async def last_gate(
 
     The time is read after the state: an instance may be paused in between.
     """
-    state, stored = await store.get_many([PLATFORM, Ref(ORDER_INTENTS, order.intent_id)])
-    if stored is None:
-        return Superseded("the intent is gone")
+    state, intended, exposed = await store.get_many(
+        [PLATFORM, Ref(ORDER_INTENTS, order.intent_id), Ref(EXPOSURES, order.account_id)]
+    )
+    if intended is None or exposed is None:
+        return Superseded("the intent or its reservation is gone")
     try:
-        intent = from_document(OrderIntent, stored.data)
+        intent = from_document(OrderIntent, intended.data)
+        exposure = from_document(Exposure, exposed.data)
     except InvalidInputError as error:
-        return Superseded(f"the intent cannot be read: {error}")
+        return Superseded(f"the intent or its reservation cannot be read: {error}")
+    if order.intent_id not in exposure.reservations:
+        return Superseded("the order is not reserved")
     if intent.client_order_id != order.client_order_id or intent.status is not IntentStatus.SENDING:
         return Superseded(f"the intent is {intent.status} with {intent.client_order_id}")
     if clock.now() + request_timeout > order.expires_at:

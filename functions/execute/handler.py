@@ -13,7 +13,7 @@ from common.domain.events import OrderPlanned, OutboxMessage
 from common.domain.exposure import Exposure, Reservation
 from common.domain.instrument import Venue
 from common.domain.money import plain
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan
+from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, OrderStatus
 from common.domain.signal import Delivery, SignalStatus
 from common.errors import (
     ConflictError,
@@ -87,10 +87,10 @@ async def execute(
         try:
             if refusal is not None:
                 return await _refuse(desk, found, refusal)
-            order, exposure = await _write_ahead(desk, event, found)
+            order = await _write_ahead(desk, event, found)
         except ConflictError:
             continue
-        return await _send(desk, event.plan, order, exposure)
+        return await _send(desk, event.plan, order)
     raise TransientError(f"intent {event.plan.intent_id} is contended")
 
 
@@ -199,7 +199,7 @@ async def _refuse(desk: _Desk, found: _Found, refusal: Refusal) -> list[OutboxMe
     return []
 
 
-async def _write_ahead(desk: _Desk, event: OrderPlanned, found: _Found) -> tuple[Order, Exposure]:
+async def _write_ahead(desk: _Desk, event: OrderPlanned, found: _Found) -> Order:
     """Intent, order, reservation and audit in one commit, before the wire."""
     plan, now = event.plan, desk.clock.now()
     index = found.intent.value.candidate if found.intent else 0
@@ -220,7 +220,7 @@ async def _write_ahead(desk: _Desk, event: OrderPlanned, found: _Found) -> tuple
     else:
         writes.append(found.intent.update(next_intent(found.intent.value, order, now=now)))
     await desk.store.commit(writes)
-    return order, exposure
+    return order
 
 
 def _sending_audit(order: Order, now: datetime) -> Write:
@@ -240,9 +240,7 @@ def _sending_audit(order: Order, now: datetime) -> Write:
     )
 
 
-async def _send(
-    desk: _Desk, plan: OrderPlan, order: Order, exposure: Exposure
-) -> list[OutboxMessage]:
+async def _send(desk: _Desk, plan: OrderPlan, order: Order) -> list[OutboxMessage]:
     ticket = await desk.breakers.admit(order.venue, order.client_order_id)
     if ticket is None:
         refusal = Refusal(
@@ -253,7 +251,6 @@ async def _send(
     verdict = await last_gate(
         desk.store,
         order,
-        exposure,
         clock=desk.clock,
         request_timeout=venue.capabilities.request_timeout,
     )
@@ -264,9 +261,10 @@ async def _send(
         await desk.breakers.release(ticket)
         return await desk.recorder.record(plan.intent_id, order.client_order_id, denied(verdict))
     outcome, problem = await _submit(venue, order)
-    messages = await desk.recorder.record(plan.intent_id, order.client_order_id, outcome)
-    await _report(desk, ticket, problem)
-    return messages
+    try:
+        return await desk.recorder.record(plan.intent_id, order.client_order_id, outcome)
+    finally:
+        await _report(desk, ticket, problem)
 
 
 async def _submit(venue: ExecutionVenue, order: Order) -> tuple[Outcome, str | None]:
@@ -274,7 +272,8 @@ async def _submit(venue: ExecutionVenue, order: Order) -> tuple[Outcome, str | N
     timeout_s = venue.capabilities.request_timeout.total_seconds()
     try:
         async with asyncio.timeout(timeout_s):
-            return from_report(await venue.submit(order)), None
+            outcome = from_report(await venue.submit(order))
+            return outcome, outcome.reason if outcome.status is OrderStatus.UNKNOWN else None
     except RejectedError as error:
         return rejected(error.code, error.message), None
     except TransientError as error:

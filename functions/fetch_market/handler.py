@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from common.books import (
+    BOOKS,
     INDICATOR_STATES,
     MARKET_SNAPSHOTS,
     OUTBOX,
@@ -48,6 +49,7 @@ INSTRUMENTS_AGE_MAX = timedelta(minutes=15)
 TICK_KEPT = timedelta(days=1)
 CLOCK_SKEW = timedelta(seconds=5)
 WATCHED_MAX = 50
+HELD_MAX = 200  # positions of a book that are looked at, moved last first
 COMMIT_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 
@@ -111,13 +113,22 @@ async def _again(store: DocumentStore, message_id: str) -> list[OutboxMessage]:
 
 
 async def _symbols(store: DocumentStore, settings: Settings) -> list[str]:
-    """Those that the swarm trades, and the watched ones, asked for last first."""
+    """Those that the swarm trades, the watched ones, asked for last first, and those held.
+
+    What is held needs a mark for its P&L long after the watch on it has run out.
+    """
     watched = await store.query(
         Query(WATCHED_SYMBOLS, order_by="until", descending=True, limit=WATCHED_MAX)
     )
-    return list(
-        dict.fromkeys([*settings.swarm.symbols, *(item.ref.id for item in watched.documents)])
-    )
+    symbols = [*settings.swarm.symbols, *(item.ref.id for item in watched.documents)]
+    for book in BOOKS.values():
+        moved = await store.query(
+            Query(book.positions, order_by="updated_at", descending=True, limit=HELD_MAX)
+        )
+        symbols += [
+            item.data["symbol"] for item in moved.documents if item.data["signed_qty"] != "0"
+        ]
+    return list(dict.fromkeys(symbols))
 
 
 def _refs(symbols: Sequence[str]) -> list[Ref]:

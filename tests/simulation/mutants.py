@@ -10,7 +10,6 @@ import pytest
 
 from common.books import FILLS, ORDERS
 from common.documents import load
-from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Capabilities
 from common.domain.order import Fill, Order, OrderStatus
@@ -40,7 +39,7 @@ def resent_on_redelivery(patch: pytest.MonkeyPatch) -> None:
             return []
         order = await load(desk.store, Order, Ref(ORDERS, found.intent.value.client_order_id))
         assert order is not None
-        return await execute._send(desk, event.plan, order.value, Exposure.empty(""))
+        return await execute._send(desk, event.plan, order.value)
 
     patch.setattr(execute, "_ask_if_sending", send_again)
 
@@ -55,12 +54,12 @@ def sent_without_writing_ahead(patch: pytest.MonkeyPatch) -> None:
                 later.extend(writes)
 
         later: list[Any] = []
-        order, exposure = await original(replace(desk, store=_Later()), event, found)
+        order = await original(replace(desk, store=_Later()), event, found)
         venue = desk.venues[order.venue]
         report = await venue.submit(order)
         await desk.store.commit(later)
         await desk.recorder.record(event.plan.intent_id, order.client_order_id, from_report(report))
-        return order, exposure
+        return order
 
     patch.setattr(execute, "_write_ahead", unwritten)
 

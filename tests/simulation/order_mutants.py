@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from common.domain.exposure import Exposure
+from common.domain.exposure import Exposure, Reservation
+from common.domain.money import ZERO
 from common.domain.order import OrderStatus
 from common.execution import attempts, gate, recorder
 from common.execution.outcome import from_report
@@ -54,7 +55,12 @@ def halt_read_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def exposure_not_reserved(patch: pytest.MonkeyPatch) -> None:
     """What is under way does not count, so that many orders pass one limit at once."""
-    patch.setattr(Exposure, "reserve", lambda self, *_: self)
+    original = Exposure.reserve
+
+    def nothing_held(self: Exposure, intent_id: str, reservation: Reservation) -> Exposure:
+        return original(self, intent_id, replace(reservation, quantity=ZERO))
+
+    patch.setattr(Exposure, "reserve", nothing_held)
 
 
 def exposure_limit_not_checked(patch: pytest.MonkeyPatch) -> None:

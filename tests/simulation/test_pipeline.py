@@ -15,7 +15,7 @@ from tests.simulation.world import QUIET, FaultRates
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
 CHUNK = 25
-MUTANT_SEEDS = 80
+MUTANT_SEEDS = 250
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.books import ORDER_INTENTS
+from common.books import EXPOSURES, ORDER_INTENTS
 from common.documents import create
 from common.domain.exposure import Exposure, Reservation
 from common.domain.order import IntentStatus, Order, OrderSide
@@ -17,10 +17,20 @@ from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, Ref
 from infra.local.store.memory import MemoryStore
-from tests.builders import INTENT_ID, NOON, an_intent, an_order
+from tests.builders import DEPLOYMENT_ID, INTENT_ID, NOON, an_intent, an_order
 from tests.fakes.clock import FakeClock
 
-EMPTY = Exposure.empty("dep_1")
+EMPTY = Exposure.empty(DEPLOYMENT_ID)
+RESERVED = EMPTY.reserve(
+    INTENT_ID,
+    Reservation(
+        venue="HYPERLIQUID",
+        symbol="ETH",
+        side=OrderSide.BUY,
+        quantity=an_order().quantity,
+        price=Decimal(3000),
+    ),
+)
 
 
 async def ask(
@@ -28,7 +38,7 @@ async def ask(
     order: Order | None = None,
     intent: dict[str, Any] | None = None,
     state: TradingState | None = TradingState.ACTIVE,
-    exposure: Exposure = EMPTY,
+    exposure: Exposure | None = RESERVED,
     late_s: float = 0,
     stored: dict[str, Any] | None = None,
 ) -> Refusal | Superseded | None:
@@ -43,10 +53,11 @@ async def ask(
             state=state, epoch=1, reason="", changed_by="test", changed_at=NOON
         )
         await store.commit([create(PLATFORM, record)])
+    if exposure is not None:
+        await store.commit([create(Ref(EXPOSURES, exposure.deployment_id), exposure)])
     return await last_gate(
         store,
         order or an_order(),
-        exposure,
         clock=FakeClock(NOON + timedelta(seconds=late_s)),
         request_timeout=timedelta(seconds=5),
     )
@@ -60,8 +71,10 @@ async def test_last_gate_when_all_holds_then_it_may_go() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"stored": {}}, "the intent is gone"),
-        ({"stored": {"status": "SENDING"}}, "the intent cannot be read: "),
+        ({"stored": {}}, "the intent or its reservation is gone"),
+        ({"exposure": None}, "the intent or its reservation is gone"),
+        ({"stored": {"status": "SENDING"}}, "the intent or its reservation cannot be read: "),
+        ({"exposure": RESERVED.release(INTENT_ID)}, "the order is not reserved"),
         ({"intent": {"client_order_id": "0xother"}}, "the intent is SENDING with 0xother"),
         ({"intent": {"status": IntentStatus.UNKNOWN}}, "the intent is UNKNOWN with 0x"),
         ({"intent": {"status": IntentStatus.FILLED}}, "the intent is FILLED with 0x"),
@@ -87,15 +100,18 @@ async def test_last_gate_when_somebody_else_holds_the_effect_then_superseded(
 async def test_last_gate_when_the_state_takes_long_to_read_then_the_time_after_it_counts() -> None:
     clock = FakeClock(NOON)
     store = MemoryStore()
-    await store.commit([create(Ref(ORDER_INTENTS, INTENT_ID), an_intent())])
+    await store.commit(
+        [
+            create(Ref(ORDER_INTENTS, INTENT_ID), an_intent()),
+            create(Ref(EXPOSURES, RESERVED.deployment_id), RESERVED),
+        ]
+    )
 
     async def slow(*_: object) -> None:
         clock.advance(60)
 
     store.before = slow
-    verdict = await last_gate(
-        store, an_order(), EMPTY, clock=clock, request_timeout=timedelta(seconds=5)
-    )
+    verdict = await last_gate(store, an_order(), clock=clock, request_timeout=timedelta(seconds=5))
 
     assert isinstance(verdict, Refusal)
     assert verdict.code is Denial.SIGNAL_EXPIRED

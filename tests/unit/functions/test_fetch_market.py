@@ -15,10 +15,12 @@ from common.books import (
     MARKET_SNAPSHOTS,
     OUTBOX,
     PROCESSED_TICKS,
+    V2,
     VENUE_MARKETS,
     WATCHED_SYMBOLS,
 )
 from common.config import Settings, SwarmSettings
+from common.documents import create
 from common.domain.events import MarketUpdated, OutboxMessage, Tick
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.market import MarketSnapshot
@@ -31,6 +33,7 @@ from infra.local.store.memory import MemoryStore
 from tests.builders import (
     NOON,
     a_book,
+    a_position,
     a_snapshot,
     a_tick,
     an_instrument_table,
@@ -359,6 +362,19 @@ async def test_tick_when_symbols_are_watched_then_stores_but_does_not_publish_th
     assert [snapshot.symbol for snapshot in event.snapshots] == list(SYMBOLS)
     assert event.failed == {}
     assert ("XAU", 32) in bench.feed.asked
+    assert await bench.stored("XAU") is not None
+    assert await bench.stored("EUR") is None
+
+
+async def test_tick_when_a_symbol_is_held_then_its_mark_is_kept_fresh(bench: Bench) -> None:
+    held = a_position("pos_held", symbol="XAU", signed_qty=Decimal(2))
+    flat = a_position("pos_flat", symbol="EUR", signed_qty=Decimal(0), open_cost=Decimal(0))
+    for position in (held, flat):
+        await bench.store.commit([create(Ref(V2.positions, position.position_id), position)])
+
+    event = await bench.event()
+
+    assert [snapshot.symbol for snapshot in event.snapshots] == list(SYMBOLS)
     assert await bench.stored("XAU") is not None
     assert await bench.stored("EUR") is None
 
