@@ -16,9 +16,15 @@ class DataDirLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Raises ConfigurationError, naming the process that holds it."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = self._path.open("a+")
+        """Raises ConfigurationError: the process that holds it, or why the folder is no use."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = self._path.open("a+")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._path.parent} cannot hold state ({error.strerror}: {error.filename}): "
+                "choose another --data-dir"
+            ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

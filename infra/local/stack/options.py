@@ -74,11 +74,12 @@ def claim_data_dir(options: StackOptions) -> None:
     """Mark a new data directory with the origin of its prices, or check an old one's mark.
 
     Raises:
-        ConfigurationError: the directory holds the state of another feed, seed, interval or replay.
+        ConfigurationError: the directory holds the state of another feed, seed, interval or replay,
+            or a mark that cannot be read.
     """
     path = options.data_dir / _ORIGIN_FILE
     if path.exists():
-        kept = json.loads(path.read_text())
+        kept = _read_origin(path)
         if kept != options.origin:
             raise ConfigurationError(
                 f"{options.data_dir} holds the state of another run ({_told(kept)}, not "
@@ -86,7 +87,22 @@ def claim_data_dir(options: StackOptions) -> None:
             )
         return
     options.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(json.dumps(options.origin))
+    whole = path.with_suffix(".new")  # a start that dies here leaves no half of a mark
+    whole.write_text(json.dumps(options.origin))
+    whole.replace(path)
+
+
+def _read_origin(path: Path) -> dict[str, object]:
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        kept = None
+    if not isinstance(kept, dict):
+        raise ConfigurationError(
+            f"{path} cannot be read, so nobody knows whose state is beside it: "
+            "restore it, or choose another --data-dir"
+        )
+    return kept
 
 
 def _told(origin: dict[str, object]) -> str:

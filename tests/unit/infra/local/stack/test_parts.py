@@ -80,6 +80,14 @@ def test_lock_when_held_then_a_second_start_is_told_who_holds_it(tmp_path: Path)
     second.release()
 
 
+def test_lock_when_the_folder_is_no_use_then_says_which_and_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full" / "lock").mkdir(parents=True)
+    for folder, why in (("file", "File exists"), ("file/x", "Not a directory"), ("full", "lock")):
+        with pytest.raises(ConfigurationError, match=rf"{folder} cannot hold state \(.*{why}"):
+            DataDirLock(tmp_path / folder).acquire()
+
+
 def test_api_token_when_none_is_given_then_one_is_made_once_for_the_owner_alone(
     tmp_path: Path,
 ) -> None:
@@ -145,6 +153,15 @@ def test_data_dir_when_it_holds_other_prices_then_is_refused(tmp_path: Path) -> 
     for other in (live, some_options(tmp_path, seed=8)):
         with pytest.raises(ConfigurationError, match="choose another --data-dir"):
             claim_data_dir(other)
+
+
+@pytest.mark.parametrize("mark", ["", "{x", "[]"])
+def test_data_dir_when_its_mark_is_broken_then_names_it(tmp_path: Path, mark: str) -> None:
+    claim_data_dir(some_options(tmp_path))
+    (tmp_path / "origin.json").write_text(mark)
+
+    with pytest.raises(ConfigurationError, match=r"origin\.json cannot be read"):
+        claim_data_dir(some_options(tmp_path))
 
 
 def test_bind_when_the_port_is_taken_then_names_it() -> None:
