@@ -14,7 +14,7 @@ from datetime import datetime
 from math import ceil
 from pathlib import Path
 
-from common.errors import ConflictError
+from common.errors import ConfigurationError, ConflictError
 from common.ports import Create, Delete, Document, Increment, Page, Query, Ref, Update, Write
 from common.wire import JsonObject, canonical_json
 from infra.document_rules import (
@@ -48,6 +48,7 @@ class SqliteStore:
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         self._connection = open_file(self._path)
+        self._opened = _identity(self._path)
         self._lock = threading.Lock()  # event loops of several threads may share a store
 
     def close(self) -> None:
@@ -72,6 +73,11 @@ class SqliteStore:
         check_writes(writes)
         if not writes:
             return
+        if _identity(self._path) != self._opened:  # SQLite would write on where nobody looks
+            raise ConfigurationError(
+                f"{self._path} was removed or replaced while in use: start again, nothing more "
+                "can be kept in it"
+            )
         with self._statements() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE commits SET number = number + 1")
@@ -121,6 +127,15 @@ class SqliteStore:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at `path` now; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _read(connection: sqlite3.Connection, ref: Ref) -> Document | None:

@@ -331,3 +331,20 @@ def test_query_when_its_index_is_declared_then_sqlite_uses_it_without_a_scan(
     connection.close()
     assert len(plan) == 1  # and no temporary table to sort in
     assert f"USING INDEX {index.name}" in plan[0]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_commit_when_the_file_was_removed_then_refuses(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path = tmp_path / "sapphire.sqlite"
+    store = SqliteStore(path)
+    await store.commit([Create(Ref("c", "kept"), {})])
+    for file in tmp_path.iterdir():
+        file.unlink()
+    if replaced:
+        path.write_bytes(b"")
+
+    with pytest.raises(ConfigurationError, match="removed or replaced"):
+        await store.commit([Create(Ref("c", "lost"), {})])
+    store.close()
