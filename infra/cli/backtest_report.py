@@ -7,7 +7,7 @@ from common.domain.moment import iso
 from common.domain.money import ZERO, plain
 from common.domain.order import FillRecord
 from common.reporting.performance import Performance
-from infra.cli.run_summary import summary_lines
+from infra.cli.run_summary import driven, summary_lines
 from infra.cli.text import gain, money
 from infra.local.backtest.run import BacktestResult
 
@@ -108,9 +108,8 @@ def _performance(figures: Performance) -> dict[str, float | None]:
 
 
 def report_lines(result: BacktestResult) -> list[str]:
-    lines = summary_lines(
-        result.figures, result.check, ticks=result.ticks, elapsed_s=result.elapsed_s
-    )
+    ticks = driven(result.ticks, result.elapsed_s)
+    lines = summary_lines(result.figures, result.check, ticks=ticks)
     lines += [
         "",
         f"equity           {money(result.starting_equity)} -> {money(result.ending_equity)}"

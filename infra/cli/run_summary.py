@@ -9,12 +9,19 @@ from infra.local.stack.checks import BooksCheck
 from infra.local.stack.figures import PositionFigures, RunFigures
 
 
-def summary_lines(
-    figures: RunFigures, check: BooksCheck, *, ticks: int, elapsed_s: float
-) -> list[str]:
+def driven(ticks: int, elapsed_s: float) -> str:
     rate = ticks / elapsed_s if elapsed_s > 0 else 0.0
+    return f"{ticks} in {elapsed_s:.1f} s ({rate:.1f} ticks/s)"
+
+
+def complete_before(ticks: int) -> str:
+    return f"{ticks}, all run before: delete the state or choose another --data-dir to run again"
+
+
+def summary_lines(figures: RunFigures, check: BooksCheck, *, ticks: str) -> list[str]:
+    """`ticks` is from `driven` or `complete_before`."""
     lines = [
-        f"ticks            {ticks} in {elapsed_s:.1f} s ({rate:.1f} ticks/s)",
+        f"ticks            {ticks}",
         f"decisions        {figures.decisions}  {_counts(figures.verdicts)}",
         f"signals          {figures.signal_count}",
     ]

@@ -182,10 +182,10 @@ async def _prepare_data_dir(options: StackOptions) -> None:
     )
     if not options.data_dir_given and progress.complete:
         _clear(options.data_dir)
-    elif progress.next_tick >= total:
+    elif progress.next_tick > total:
         raise ConfigurationError(
-            f"the replay in {options.data_dir} is complete ({progress.next_tick} ticks): "
-            "delete that directory or choose another --data-dir to run it again"
+            f"the replay in {options.data_dir} has run {progress.next_tick} ticks already, more "
+            f"than the {total} asked for: delete that directory or choose another --data-dir"
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Protocol
 
-from infra.cli.run_summary import summary_lines
+from infra.cli.run_summary import complete_before, driven, summary_lines
 from infra.local.replay import ReplayDriver
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.figures import collect_figures
@@ -35,7 +35,9 @@ class ReplayDrive:
         result = await self._driver.run(stop)
         if not result.complete:
             return 0, [f"replay stopped after tick {result.next_tick} of {result.total}"]
-        return await _summary(self._stack, ticks=result.ticks, elapsed_s=result.elapsed_s)
+        if result.ticks == 0:
+            return await _summary(self._stack, complete_before(result.total))
+        return await _summary(self._stack, driven(result.ticks, result.elapsed_s))
 
     def progress(self) -> str:
         driver = self._driver
@@ -66,7 +68,7 @@ class ScheduleDrive:
             return 0, []
         await self._stack.settle_down()
         elapsed_s = time.perf_counter() - self._started_at
-        return await _summary(self._stack, ticks=self._cycles, elapsed_s=elapsed_s)
+        return await _summary(self._stack, driven(self._cycles, elapsed_s))
 
     def progress(self) -> str:
         if self._ticks is None:
@@ -100,8 +102,8 @@ def schedule_drive(stack: LocalStack, options: StackOptions) -> Drive:
     return ScheduleDrive(stack, options.ticks)
 
 
-async def _summary(stack: LocalStack, *, ticks: int, elapsed_s: float) -> tuple[int, list[str]]:
+async def _summary(stack: LocalStack, ticks: str) -> tuple[int, list[str]]:
     figures = await collect_figures(stack.runtime.store)
     check = await stack.check()
-    lines = summary_lines(figures, check, ticks=ticks, elapsed_s=elapsed_s)
+    lines = summary_lines(figures, check, ticks=ticks)
     return (0 if check.ok else 1), ["", *lines]

@@ -20,6 +20,7 @@ from infra.local.clock import ManualClock
 REPLAY_PROGRESS = "replay_progress"
 _CURRENT = Ref(REPLAY_PROGRESS, "current")
 _SETTLE_STEP = timedelta(seconds=31)  # the relay takes what has waited for more than 30 s
+_LAST_BAR = timedelta(minutes=20)  # after the last tick no next bar cuts the asking short
 _OPEN_SIGNALS = tuple(status.value for status in SignalStatus if not status.is_terminal)
 _OPEN_INTENTS = tuple(
     status.value
@@ -113,7 +114,8 @@ class ReplayDriver:
         self.started_at = time.perf_counter()
         while self.next_tick < self.total and not stop.is_set():
             due = time.perf_counter() + self._bar.total_seconds() / self._speed
-            await self._tick(self._moments[self.next_tick])
+            last = self.next_tick + 1 == self.total
+            await self._tick(self._moments[self.next_tick], last=last)
             self.next_tick += 1
             await self._save(complete=self.next_tick == self.total)
             await _pause(due, stop)
@@ -125,18 +127,19 @@ class ReplayDriver:
             complete=self.next_tick == self.total,
         )
 
-    async def _tick(self, moment: datetime) -> None:
+    async def _tick(self, moment: datetime, *, last: bool) -> None:
         self._clock.advance_to(max(moment, self._clock.now()))
         for job in ("fetch_market", "settle", "relay"):
             await self._pipeline.run_job(job, moment)
             await self._pipeline.idle()
-        await self._settle(moment)
+        room = max(self._bar, _LAST_BAR) if last else self._bar
+        await self._settle(moment + room)
 
-    async def _settle(self, moment: datetime) -> None:
+    async def _settle(self, until: datetime) -> None:
         """What is unproven needs time to pass: it passes inside the bar, in fixed steps."""
         while await unfinished(self._store):
             later = self._clock.now() + _SETTLE_STEP
-            if later >= moment + self._bar:
+            if later >= until:
                 return
             self._clock.advance_to(later)
             for job in ("settle", "relay"):

@@ -153,17 +153,23 @@ def test_replay_when_the_bus_is_in_chaos_then_decides_and_trades_the_same(tmp_pa
     assert (refused.returncode, "knob of the embedded bus" in refused.stderr) == (2, True)
 
 
-def test_replay_when_its_own_data_dir_is_complete_then_says_how_to_run_it_again(
+def test_replay_when_its_data_dir_is_complete_then_tells_the_same_and_how_to_run_again(
     tmp_path: Path,
 ) -> None:
+    """A kill between the last tick and the summary must not lose the summary."""
     data = shared_path("data/replay")
     line = ("run", "--replay", data, "--ticks", "3", "--port", "0", "--data-dir", "state")
-    assert sapphire(*line, cwd=tmp_path).returncode == 0
+    first = sapphire(*line, cwd=tmp_path)
 
     again = sapphire(*line, cwd=tmp_path)
+    fewer = sapphire(*(part if part != "3" else "2" for part in line), cwd=tmp_path)
 
-    assert again.returncode == 2
-    assert "is complete (3 ticks): delete that directory or choose another" in again.stderr
+    assert (first.returncode, again.returncode) == (0, 0)
+    told = [value_of(done.stdout.splitlines(), "decisions sha256") for done in (first, again)]
+    assert told[0] == told[1]
+    assert "ticks            3, all run before: delete the state" in again.stdout
+    assert fewer.returncode == 2
+    assert "has run 3 ticks already, more than the 2 asked for" in fewer.stderr
 
 
 @pytest.mark.slow
