@@ -18,6 +18,8 @@ from common.what.swarm.consensus import consensus
 from common.what.swarm.features import Features, features_of
 
 STATE_VERSION = 2
+KEPT_AT_LEAST = 2
+"""Candles of a decision's snapshot: the newest is kept even when it brought nothing new."""
 STALE = "STALE_SNAPSHOT"
 LATE = "LATE_EVENT"
 ACTED = "CANDLE_ACTED_ON"
@@ -64,11 +66,16 @@ def _is_moment(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """A symbol ready to be voted on. `state` is what to remember, unless the event is `late`."""
+    """A symbol ready to be voted on. `state` is what to remember, unless the event is `late`.
+
+    `snapshot` has the candles that this outlook came from and no older ones: what a decision
+    keeps, so that it can be made again.
+    """
 
     features: Features
     state: SwarmState
     late: bool
+    snapshot: MarketSnapshot
 
 
 def look(state_text: str | None, snapshot: MarketSnapshot) -> Outlook:
@@ -92,7 +99,9 @@ def look(state_text: str | None, snapshot: MarketSnapshot) -> Outlook:
     if _is_late(state, snapshot, candles):
         carried = SwarmState()
         _advance(carried.indicators, candles)
-        return Outlook(features=features_of(carried.indicators), state=state, late=True)
+        return Outlook(
+            features=features_of(carried.indicators), state=state, late=True, snapshot=snapshot
+        )
     last = state.indicators.last_open_time_ms
     newer = [candle for candle in candles if last is None or candle.open_time_ms > last]
     missing = last is not None and bool(newer) and newer[0].open_time_ms != last + step
@@ -101,7 +110,12 @@ def look(state_text: str | None, snapshot: MarketSnapshot) -> Outlook:
         newer = list(candles)
     _advance(state.indicators, newer)
     state.observed_ms = to_ms(snapshot.observed_at)
-    return Outlook(features=features_of(state.indicators), state=state, late=False)
+    return Outlook(
+        features=features_of(state.indicators),
+        state=state,
+        late=False,
+        snapshot=replace(snapshot, candles=snapshot.candles[-max(len(newer), KEPT_AT_LEAST) :]),
+    )
 
 
 def _remembered(state_text: str | None) -> SwarmState:
@@ -179,7 +193,7 @@ def conclude(
     `stale` is the reason from `stale_reason` when the snapshot was too old at the wall clock, the
     one thing that the inputs cannot tell.
     """
-    snapshot = inputs.snapshot
+    snapshot = outlook.snapshot
     drawn = consensus(
         votes,
         weights=inputs.weights,
@@ -200,7 +214,7 @@ def conclude(
         agent_id=agent_id,
         tick_id=tick_id,
         symbol=snapshot.symbol,
-        inputs=inputs,
+        inputs=replace(inputs, snapshot=snapshot),
         features=outlook.features.as_text(),
         votes=tuple(votes),
         consensus=drawn,
