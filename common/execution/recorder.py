@@ -2,11 +2,13 @@
 commit.
 """
 
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.audit import audit_write
 from common.books import BOOKS, FILLS, ORDER_INTENTS
+from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
 from common.domain.events import OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
@@ -19,10 +21,10 @@ from common.domain.order import (
     IntentStatus,
     Order,
     OrderIntent,
+    OrderPlan,
 )
 from common.domain.position import EXACT, Position, apply_fill
 from common.domain.signal import SignalStatus
-from common.errors import ConflictError, TransientError
 from common.execution.attempts import Retry, intent_after, order_after
 from common.execution.case import Case, load_case
 from common.execution.outcome import Outcome
@@ -34,7 +36,6 @@ from common.notifications import notification_writes
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Ref, Write
 
-TRIES = 12
 DELIVERY_END = {
     IntentStatus.FILLED: SignalStatus.EXECUTED,
     IntentStatus.PARTIAL: SignalStatus.PARTIAL,
@@ -43,6 +44,14 @@ DELIVERY_END = {
     IntentStatus.EXPIRED: SignalStatus.EXPIRED,
     IntentStatus.UNRESOLVED: SignalStatus.FAILED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a commit has to say to others, and of which plan."""
+
+    plan: OrderPlan
+    messages: list[OutboxMessage]
 
 
 class Recorder:
@@ -59,32 +68,31 @@ class Recorder:
         """Write what `outcome` proves, once; news that is older than what is known changes nothing.
 
         Raises:
-            TransientError: still contended after `TRIES` rounds; nothing of this was written.
+            TransientError: contended to the end; nothing of this was written.
         """
-        for _ in range(TRIES):
+
+        async def once() -> _Told | None:
             case = await load_case(self._store, intent_id, client_order_id)
             fills = await self._new_fills(outcome.fills)
             now = self._clock.now()
             order = order_after(case.order.value, outcome, fills, now=now)
             if not fills and not _moves(case.order.value, order):
-                return []
-            try:
-                messages = await self._commit(case, order, outcome, fills, now)
-            except ConflictError:
-                continue
-            plan = case.intent.value.plan
-            await finish_signal(self._store, BOOKS[plan.book], plan.signal_id)
-            return messages
-        raise TransientError(f"intent {intent_id} is contended")
+                return None
+            return _Told(
+                case.intent.value.plan, await self._commit(case, order, outcome, fills, now)
+            )
+
+        return await self._once(once, intent_id)
 
     async def unresolved(
         self, intent_id: str, client_order_id: str, reason: str
     ) -> list[OutboxMessage]:
         """Give up asking in silence: keep the reservation, end the delivery, call a person."""
-        for _ in range(TRIES):
+
+        async def once() -> _Told | None:
             case = await load_case(self._store, intent_id, client_order_id)
             if case.intent.value.status not in _UNPROVEN:
-                return []
+                return None
             now = self._clock.now()
             intent = replace(
                 case.intent.value,
@@ -96,21 +104,18 @@ class Recorder:
             writes: list[Write] = [case.intent.update(intent)]
             writes += await self._end_delivery(case, intent, now)
             told, messages = _tell(case, intent, case.order.value, (), now)
-            try:
-                await self._store.commit([*writes, *told, _audit(intent, case.order.value, now)])
-            except ConflictError:
-                continue
-            plan = intent.plan
-            await finish_signal(self._store, BOOKS[plan.book], plan.signal_id)
-            return messages
-        raise TransientError(f"intent {intent_id} is contended")
+            await self._store.commit([*writes, *told, _audit(intent, case.order.value, now)])
+            return _Told(intent.plan, messages)
+
+        return await self._once(once, intent_id)
 
     async def abandon_retry(self, intent_id: str) -> list[OutboxMessage]:
         """End an intent whose next attempt was allowed but never begun; its last order is dead."""
-        for _ in range(TRIES):
+
+        async def once() -> _Told | None:
             stored = await load(self._store, OrderIntent, Ref(ORDER_INTENTS, intent_id))
             if stored is None or stored.value.status is not IntentStatus.RETRYING:
-                return []
+                return None
             case = await load_case(self._store, intent_id, stored.value.client_order_id)
             now = self._clock.now()
             intent = replace(
@@ -124,13 +129,20 @@ class Recorder:
             writes.append(case.exposure.update(case.exposure.value.release(intent_id)))
             writes += await self._end_delivery(case, intent, now)
             writes.append(_audit(intent, case.order.value, now))
-            try:
-                await self._store.commit(writes)
-            except ConflictError:
-                continue
-            await finish_signal(self._store, BOOKS[intent.plan.book], intent.plan.signal_id)
+            await self._store.commit(writes)
+            return _Told(intent.plan, [])
+
+        return await self._once(once, intent_id)
+
+    async def _once(
+        self, once: Callable[[], Awaitable[_Told | None]], intent_id: str
+    ) -> list[OutboxMessage]:
+        """Commit, then end the signal if that was its last delivery; None: nothing was new."""
+        told = await retry_on_conflict(once, what=f"intent {intent_id}")
+        if told is None:
             return []
-        raise TransientError(f"intent {intent_id} is contended")
+        await finish_signal(self._store, BOOKS[told.plan.book], told.plan.signal_id)
+        return told.messages
 
     async def _new_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         """Each fill that is not recorded yet, once, however often the venue told it."""

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from common.books import BREAKERS
 from common.config import BreakerSettings
+from common.contention import retry_on_conflict
 from common.documents import Stored, load, load_many, put
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
 from common.domain.notification import Notification, NotificationKind
-from common.errors import ConflictError, TransientError
+from common.errors import TransientError
 from common.notifications import notification_writes
 from common.ports import Clock, DocumentStore, Ref, Write
 from common.where.breaker import (
@@ -22,8 +23,6 @@ from common.where.breaker import (
     release,
     succeed,
 )
-
-TRIES = 8
 
 
 class Breakers:
@@ -49,13 +48,18 @@ class Breakers:
 
     async def admit(self, venue: Venue, request_id: str) -> Ticket | None:
         """Leave for one call, or None. A half-open place is taken by exactly one caller."""
-        for _ in range(TRIES):
+
+        async def once() -> Ticket | None:
             stored, breaker = await self._load(venue)
             now = self._clock.now()
             after, ticket = admit(breaker, request_id, now=now, settings=self._settings)
-            if after == breaker or await self._swap(stored, after):
-                return ticket
-        return None
+            await self._swap(stored, breaker, after)
+            return ticket
+
+        try:
+            return await retry_on_conflict(once, what=f"the breaker of {venue}")
+        except TransientError:
+            return None
 
     async def succeeded(self, ticket: Ticket) -> None:
         await self._change(
@@ -74,27 +78,24 @@ class Breakers:
         await self._change(ticket, lambda breaker, now: release(breaker, ticket, now=now))
 
     async def _change(self, ticket: Ticket, move: Callable[[Breaker, datetime], Breaker]) -> None:
-        for _ in range(TRIES):
+        async def once() -> None:
             stored, breaker = await self._load(Venue(ticket.venue))
-            after = move(breaker, self._clock.now())
-            if after == breaker or await self._swap(stored, after):
-                return
-        raise TransientError(f"the breaker of {ticket.venue} is contended")
+            await self._swap(stored, breaker, move(breaker, self._clock.now()))
+
+        await retry_on_conflict(once, what=f"the breaker of {ticket.venue}")
 
     async def _load(self, venue: Venue) -> tuple[Stored[Breaker] | None, Breaker]:
         stored = await load(self._store, Breaker, Ref(BREAKERS, venue))
         return stored, stored.value if stored else closed(venue, now=self._clock.now())
 
-    async def _swap(self, stored: Stored[Breaker] | None, after: Breaker) -> bool:
+    async def _swap(self, stored: Stored[Breaker] | None, known: Breaker, after: Breaker) -> None:
+        if after == known:
+            return
         writes: list[Write] = [put(stored, Ref(BREAKERS, after.venue), after)]
         before = stored.value.status if stored else BreakerStatus.CLOSED
         if after.status is not before and after.status is not BreakerStatus.HALF_OPEN:
             writes.extend(self._alert(after))
-        try:
-            await self._store.commit(writes)
-        except ConflictError:
-            return False
-        return True
+        await self._store.commit(writes)
 
     def _alert(self, breaker: Breaker) -> list[Write]:
         label = Venue(breaker.venue).label

@@ -8,6 +8,7 @@ from datetime import datetime
 from common.audit import audit_write
 from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, book_named
 from common.config import Settings
+from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
 from common.domain.events import OrderPlanned, OutboxMessage
 from common.domain.exposure import Exposure, Reservation
@@ -16,7 +17,6 @@ from common.domain.money import plain
 from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, OrderStatus
 from common.domain.signal import Delivery, SignalStatus
 from common.errors import (
-    ConflictError,
     InvalidInputError,
     OutcomeUnknownError,
     RejectedError,
@@ -41,8 +41,6 @@ from common.how.trading_state import read_state, state_refusal
 from common.ports import Clock, DocumentStore, ExecutionVenue, Ref, Write
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
-
-TRIES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +77,18 @@ async def execute(
     recorder = Recorder(store, clock, max_attempts=settings.limits.max_attempts)
     breakers = Breakers(store, clock, settings.breaker)
     desk = _Desk(store, clock, settings, venues, recorder, breakers)
-    for _ in range(TRIES):
+
+    async def once() -> list[OutboxMessage] | Order:
         found = await _find(desk, event.plan)
         if not _is_due(event, found):
             return await _ask_if_sending(desk, event, found)
         refusal = await _refusal(desk, event.plan, found)
-        try:
-            if refusal is not None:
-                return await _refuse(desk, found, refusal)
-            order = await _write_ahead(desk, event, found)
-        except ConflictError:
-            continue
-        return await _send(desk, event.plan, order)
-    raise TransientError(f"intent {event.plan.intent_id} is contended")
+        if refusal is not None:
+            return await _refuse(desk, found, refusal)
+        return await _write_ahead(desk, event, found)
+
+    done = await retry_on_conflict(once, what=f"intent {event.plan.intent_id}")
+    return await _send(desk, event.plan, done) if isinstance(done, Order) else done
 
 
 async def _find(desk: _Desk, plan: OrderPlan) -> _Found:

@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from common.books import OUTBOX, Book, book_named
+from common.contention import retry_on_conflict
 from common.documents import create, load
 from common.domain.agent import Agent, AgentStatus, Deployment, DeploymentStatus
 from common.domain.events import DeploymentSignal, OutboxMessage, SignalCreated
 from common.domain.identifiers import digest, prefixed_id
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
-from common.errors import ConflictError, TransientError
+from common.errors import TransientError
 from common.execution.signals import finish_signal
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Page, Query, Ref, Where, Write
 from common.wire import from_document
 
 PAGE = 100
-TRIES = 8
 
 
 async def fan_out(
@@ -84,7 +84,8 @@ async def _deliver(
 ) -> list[OutboxMessage]:
     refs = [Ref(book_named(item.book).deliveries, item.delivery_id) for item in deliveries]
     messages = [_message(delivery) for delivery in deliveries]
-    for _ in range(TRIES):
+
+    async def once() -> None:
         known = await store.get_many(refs)
         writes: list[Write] = []
         for ref, delivery, message, found in zip(refs, deliveries, messages, known, strict=True):
@@ -93,13 +94,11 @@ async def _deliver(
         for message in onward:
             if await store.get(Ref(OUTBOX, message.message_id)) is None:
                 writes.append(outbox_write(message))
-        try:
-            if writes:
-                await store.commit(writes)
-        except ConflictError:
-            continue
-        return [*messages, *onward]
-    raise TransientError("the deliveries of this page are contended")
+        if writes:
+            await store.commit(writes)
+
+    await retry_on_conflict(once, what="a page of deliveries")
+    return [*messages, *onward]
 
 
 def _delivery(book: Book, record: SignalRecord, deployment: Deployment, now: datetime) -> Delivery:
@@ -140,15 +139,11 @@ def _next_page(event: SignalCreated, cursor: str, now: datetime) -> OutboxMessag
 
 
 async def _expect(store: DocumentStore, book: Book, signal_id: str) -> None:
-    ref = Ref(book.signals, signal_id)
-    for _ in range(TRIES):
-        stored = await load(store, SignalRecord, ref)
+    async def once() -> None:
+        stored = await load(store, SignalRecord, Ref(book.signals, signal_id))
         if stored is None or stored.value.deployments_expected is not None:
             return
         count = await store.count(Query(book.deliveries, (Where("signal_id", "==", signal_id),)))
-        try:
-            await store.commit([stored.update(replace(stored.value, deployments_expected=count))])
-        except ConflictError:
-            continue
-        return
-    raise TransientError(f"signal {signal_id} is contended")
+        await store.commit([stored.update(replace(stored.value, deployments_expected=count))])
+
+    await retry_on_conflict(once, what=f"signal {signal_id}")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from common.audit import audit_write
 from common.books import EXPOSURES, MARKET_SNAPSHOTS, WATCHED_SYMBOLS, Book, book_named
 from common.config import Settings
+from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.events import DeploymentSignal, OutboxMessage
@@ -18,7 +19,7 @@ from common.domain.moment import iso, to_ms
 from common.domain.order import OrderPlan, OrderSide
 from common.domain.routing import RoutingDecision
 from common.domain.signal import Delivery, PositionSide, Signal, SignalRecord, SignalStatus
-from common.errors import ConflictError, InvalidInputError, TransientError
+from common.errors import InvalidInputError, TransientError
 from common.execution.plan import plan_hash
 from common.execution.signals import delivery_ends, finish_signal
 from common.how.denial import Denial
@@ -33,7 +34,6 @@ from common.where.breakers import Breakers
 from common.where.priorities import venue_order
 from common.where.router import Route, RouteRequest, choose_venue
 
-TRIES = 8
 WATCH_FOR = timedelta(hours=1)
 
 
@@ -78,15 +78,14 @@ async def route(
     """
     desk = _Desk(store, clock, settings, instruments)
     book = book_named(event.book)
-    for _ in range(TRIES):
+
+    async def once() -> list[OutboxMessage]:
         case = await _load(store, book, event.delivery_id)
         if case.delivery.value.status is not SignalStatus.PENDING:
             return []
-        try:
-            return await _route(desk, case)
-        except ConflictError:
-            continue
-    raise TransientError(f"delivery {event.delivery_id} is contended")
+        return await _route(desk, case)
+
+    return await retry_on_conflict(once, what=f"delivery {event.delivery_id}")
 
 
 async def _route(desk: _Desk, case: _Case) -> list[OutboxMessage]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from common.books import EXPOSURES, FILLS, ORDERS
+from common.contention import TRIES
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
@@ -20,7 +21,7 @@ from common.errors import (
 from common.execution.case import load_case
 from common.execution.outcome import from_report, rejected, unknown
 from common.execution.positions import venue_agrees
-from common.execution.recorder import TRIES, Recorder, _reserve_what_is_open, fill_ref
+from common.execution.recorder import Recorder, _reserve_what_is_open, fill_ref
 from common.ports import Delete, Ref
 from tests.builders import (
     CLIENT_ORDER_ID,

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from common.books import AUDIT, BREAKERS, EXPOSURES, FILLS, ORDER_INTENTS, ORDERS
+from common.contention import TRIES
 from common.documents import create
 from common.domain.events import OrderPlanned, OrderUnknown
 from common.domain.exposure import Reservation
@@ -26,7 +27,6 @@ from common.how.trading_state import PLATFORM, TradingState
 from common.ports import Delete, Ref
 from common.where.breaker import Breaker, BreakerStatus
 from common.where.breakers import Breakers
-from functions.execute.handler import TRIES
 from tests.builders import INTENT_ID, NOON
 from tests.fakes.venue import fill_of, report_of
 from tests.unit.functions.trading_desk import HL, OSTIUM, TradingDesk, candidate, two_venue_plan

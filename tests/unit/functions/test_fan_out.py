@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.books import OUTBOX, V2, V3, Book
+from common.contention import TRIES
 from common.documents import create
 from common.domain.agent import AgentStatus, DeploymentStatus
 from common.domain.events import DeploymentSignal, OutboxMessage, SignalCreated
@@ -12,7 +13,7 @@ from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import ConflictError, InvalidInputError, TransientError
 from common.ports import Ref, Update
 from common.wire import from_document, to_document
-from functions.fan_out.handler import PAGE, TRIES, fan_out
+from functions.fan_out.handler import PAGE, fan_out
 from infra.local.store.memory import MemoryStore
 from tests.builders import SIGNAL_ID, a_deployment, a_signal, a_signal_record, an_agent
 from tests.fakes.clock import FakeClock

@@ -9,6 +9,7 @@ import pytest
 
 from common.books import AUDIT, DUPLICATE_GUARDS, MARKET_SNAPSHOTS, V2, V3, WATCHED_SYMBOLS, Book
 from common.config import LimitSettings, Settings
+from common.contention import TRIES
 from common.documents import create
 from common.domain.agent import DeploymentStatus
 from common.domain.events import DeploymentSignal, OrderPlanned, OutboxMessage
@@ -32,7 +33,7 @@ from common.ports import Delete, Ref
 from common.where.breakers import Breakers
 from common.where.priorities import RoutingConfig
 from common.wire import from_document
-from functions.route.handler import TRIES, route
+from functions.route.handler import route
 from infra.local.store.memory import MemoryStore
 from tests.builders import (
     AGENT_ID,

@@ -8,11 +8,12 @@ import pytest
 
 from common.books import BREAKERS, NOTIFICATIONS, OUTBOX
 from common.config import BreakerSettings
+from common.contention import TRIES
 from common.domain.instrument import Venue
 from common.errors import ConflictError, TransientError
 from common.ports import Ref, Write
 from common.where.breaker import BreakerStatus, Ticket
-from common.where.breakers import TRIES, Breakers
+from common.where.breakers import Breakers
 from infra.local.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock
 
