@@ -62,6 +62,7 @@ def _router(tables: Mapping[Venue, InstrumentTable], venues: tuple[Venue, ...]) 
         price=Decimal("3000.5"),
         slippage_max=Decimal("0.005"),
         held={},
+        enabled=frozenset(venues),
     )
     settings = Settings().breaker
     breakers = {venue: closed(venue, now=NOON) for venue in venues}

@@ -22,9 +22,10 @@ class RoutingConfig:
 async def venue_order(
     store: DocumentStore, book: Book, deployment: Deployment
 ) -> tuple[Venue, ...]:
-    """The deployment's enabled venues, reordered by its own configuration, else its agent's.
+    """The venues to ask, by the deployment's own configuration, else its agent's, else as enabled.
 
-    A configuration can reorder and narrow what the user enabled; it cannot add a venue.
+    A configuration can reorder and narrow what the user enabled. It cannot add a venue: the router
+    refuses one that is not enabled, and the record says so.
     """
     if book.routing_config is None:
         return deployment.enabled_venues
@@ -34,6 +35,5 @@ async def venue_order(
     )
     for stored in found:
         if stored is not None:
-            enabled = set(deployment.enabled_venues)
-            return tuple(venue for venue in stored.value.venues if venue in enabled)
+            return stored.value.venues
     return deployment.enabled_venues

@@ -21,7 +21,7 @@ from common.where.breaker import Breaker, BreakerStatus, would_admit
 
 class RouteCode(StrEnum):
     AVAILABLE = "AVAILABLE"
-    VENUE_UNKNOWN = "VENUE_UNKNOWN"
+    VENUE_NOT_ENABLED = "VENUE_NOT_ENABLED"
     INSTRUMENTS_NOT_LOADED = "INSTRUMENTS_NOT_LOADED"
     PAIR_NOT_LISTED = "PAIR_NOT_LISTED"
     MARKET_CLOSED = "MARKET_CLOSED"
@@ -39,6 +39,7 @@ class RouteRequest:
     price: Decimal  # mark, > 0
     slippage_max: Decimal  # fraction of the mark that the price may be worse
     held: Mapping[Venue, Decimal]  # signed quantity at each venue; a spot sale draws on it
+    enabled: frozenset[Venue]  # by the user; a configured order may name others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,8 @@ def _refusal(
     price: Decimal | None,
 ) -> tuple[str, str] | None:
     symbol, label = request.symbol, venue.label
+    if venue not in request.enabled:
+        return RouteCode.VENUE_NOT_ENABLED, f"{label} is not enabled for this deployment"
     if table is None:
         return RouteCode.INSTRUMENTS_NOT_LOADED, f"{label}'s pairs are not loaded yet"
     if instrument is None or quantity is None:
@@ -175,10 +178,11 @@ def _breaker_refusal(
 
 
 def _why_none(symbol: str, checks: Sequence[VenueCheck]) -> tuple[str, str]:
-    if not checks:
+    asked = [check for check in checks if check.code != RouteCode.VENUE_NOT_ENABLED]
+    if not asked:
         return RouteCode.NO_VENUE_AVAILABLE, "No venue is enabled"
-    if all(check.code == RouteCode.PAIR_NOT_LISTED for check in checks):
+    listed = [check for check in asked if check.code != RouteCode.PAIR_NOT_LISTED]
+    if not listed:
         return RouteCode.NO_VENUE_HAS_PAIR, "No venue has this pair"
-    listed = [check for check in checks if check.code != RouteCode.PAIR_NOT_LISTED]
     reasons = "; ".join(check.reason for check in listed)
     return RouteCode.NO_VENUE_AVAILABLE, f"No venue can take {symbol} now: {reasons}"

@@ -194,6 +194,7 @@ async def _choose(desk: _Desk, case: _Case, wanted: _Wanted, venues: Sequence[Ve
         price=wanted.snapshot.mark,
         slippage_max=desk.settings.limits.slippage_max,
         held={venue: wanted.exposure.held(venue, symbol) for venue in venues},
+        enabled=frozenset(case.deployment.enabled_venues),
     )
     breakers = Breakers(desk.store, desk.clock, desk.settings.breaker)
     return choose_venue(

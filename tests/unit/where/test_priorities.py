@@ -21,11 +21,10 @@ HL, OSTIUM, GMX = Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX
         ({}, (HL, OSTIUM)),
         ({AGENT_ID: (OSTIUM, HL)}, (OSTIUM, HL)),
         ({AGENT_ID: (OSTIUM, HL), DEPLOYMENT_ID: (HL,)}, (HL,)),
-        ({DEPLOYMENT_ID: (GMX, OSTIUM)}, (OSTIUM,)),
-        ({DEPLOYMENT_ID: (GMX,)}, ()),
+        ({DEPLOYMENT_ID: (GMX, OSTIUM)}, (GMX, OSTIUM)),
     ],
 )
-async def test_venue_order_when_configured_then_reordered_and_narrowed_never_widened(
+async def test_venue_order_when_configured_then_as_its_own_else_as_its_agents(
     configured: Mapping[str, tuple[Venue, ...]], expected: tuple[Venue, ...]
 ) -> None:
     store = MemoryStore()

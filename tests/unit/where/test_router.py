@@ -56,6 +56,7 @@ class World:
         price: str = "3000",
         held: dict[Venue, Decimal] | None = None,
         venues: Sequence[Venue] = (HL, OSTIUM),
+        enabled: Sequence[Venue] = tuple(Venue),
     ) -> Route:
         request = RouteRequest(
             symbol=symbol,
@@ -64,6 +65,7 @@ class World:
             price=Decimal(price),
             slippage_max=Decimal("0.005"),
             held=held or {},
+            enabled=frozenset(enabled),
         )
         return choose_venue(
             request,
@@ -98,6 +100,17 @@ def test_choose_when_both_venues_list_it_then_the_first_in_order(world: World) -
 
 def test_choose_when_the_user_ordered_them_otherwise_then_so(world: World) -> None:
     assert world.route(venues=(OSTIUM, HL)).selected is OSTIUM
+
+
+def test_choose_when_a_configured_venue_is_not_enabled_then_refused_and_told(world: World) -> None:
+    route = world.route(enabled=(OSTIUM,))
+    nobody = world.route("XYZ", enabled=(OSTIUM,))
+
+    assert route.selected is OSTIUM
+    assert codes(route) == ["VENUE_NOT_ENABLED", "AVAILABLE"]
+    assert route.checks[0].reason == "Hyperliquid is not enabled for this deployment"
+    assert (nobody.code, nobody.reason) == ("NO_VENUE_HAS_PAIR", "No venue has this pair")
+    assert world.route(enabled=()).reason == "No venue is enabled"
 
 
 def test_choose_when_only_the_second_lists_it_then_the_second(world: World) -> None:
