@@ -139,7 +139,9 @@ class HyperliquidFeed:
         except httpx.UnsupportedProtocol:
             raise ConfigurationError("HYPERLIQUID_API_URL must begin with https://") from None
         except httpx.RequestError as error:
-            raise TransientError(f"Hyperliquid {what}: {type(error).__name__}") from error
+            raise TransientError(
+                f"Hyperliquid cannot be reached ({what}: {type(error).__name__}); asked again next tick"
+            ) from error
         try:
             answer: object = json.loads(body)
         except (ValueError, RecursionError):

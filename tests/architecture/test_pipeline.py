@@ -4,8 +4,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 import main
 from common.domain.events import EVENT_TYPES
 from infra.pipeline import load_pipeline
@@ -15,7 +13,7 @@ from tests.shared_data import REPOSITORY
 FUNCTIONS = REPOSITORY / "functions"
 README = REPOSITORY / "README.md"
 ADRS = REPOSITORY / "docs" / "adr"
-ADR_INDEXES = (ADRS / "README.md", REPOSITORY / "docs" / "ARCHITECTURE.md")
+ADR_INDEX = ADRS / "README.md"
 
 
 def function_folders() -> set[str]:
@@ -63,19 +61,13 @@ def test_topics_when_the_tests_name_them_then_as_the_pipeline_does() -> None:
 
 
 def test_readme_when_it_lists_the_functions_then_they_are_the_entry_points_in_order() -> None:
-    rows = re.findall(r"^\|\s*`(\w+)`\s*\|", _text(README), re.MULTILINE)
+    rows = re.findall(r"^\|\s*`(\w+)`\s*\|", README.read_text(), re.MULTILINE)
     listed = [name for name in rows if name in main.ENTRY_POINTS]
     assert tuple(listed) == main.ENTRY_POINTS
 
 
 def test_adrs_when_they_exist_then_an_index_names_every_one() -> None:
     pages = {path.name for path in ADRS.glob("[0-9]*.md")}
-    index = _text(next((path for path in ADR_INDEXES if path.exists()), ADR_INDEXES[0]))
+    index = ADR_INDEX.read_text()
     assert pages
     assert set(re.findall(r"\b\d[\w-]*\.md\b", index)) == pages
-
-
-def _text(path: Path) -> str:
-    if not path.exists():
-        pytest.skip(f"{path.relative_to(REPOSITORY)} is not written yet")
-    return path.read_text()
