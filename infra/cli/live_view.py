@@ -15,6 +15,7 @@ from common.domain.money import ZERO
 from common.domain.signal import PositionSide, SignalRecord, SignalStatus
 from common.domain.vote import Action, Stance, Verdict, Vote
 from common.text import price
+from common.what.swarm.cycle import ACTED, STANDING
 from common.what.swarm.roster import NAMES
 from infra.cli.live_state import SIGNALS_SHOWN, LiveState
 from infra.cli.text import clock_time, full_time, gain, money, quantity
@@ -147,6 +148,8 @@ def _consensus(decision: Decision | None) -> Text:
     consensus = decision.consensus
     acted = consensus.verdict is Verdict.ACT
     word = consensus.action.value if acted else consensus.verdict.value.replace("_", " ")
+    if consensus.reason.startswith((STANDING, ACTED)):
+        word = f"{'BUY' if consensus.score > 0 else 'SELL'} stands"
     style = f"bold {_ACTION_STYLE[consensus.action]}" if acted else "dim"
     return Text(f"{word} {consensus.score:+.2f}", style=style)
 

@@ -140,7 +140,7 @@ class HyperliquidFeed:
             raise ConfigurationError("HYPERLIQUID_API_URL must begin with https://") from None
         except httpx.RequestError as error:
             raise TransientError(
-                f"Hyperliquid cannot be reached ({what}: {type(error).__name__}); asked again next tick"
+                f"Hyperliquid cannot be reached ({what}: {type(error).__name__}); it is asked again"
             ) from error
         try:
             answer: object = json.loads(body)

@@ -15,7 +15,7 @@ from common.domain.events import MarketUpdated, NotificationRaised, OrderPlanned
 from common.domain.signal import SignalStatus
 from common.domain.vote import Action, Consensus, Stance, Verdict, Vote
 from common.ports import Ref
-from common.what.swarm.cycle import decision_id
+from common.what.swarm.cycle import STANDING, decision_id
 from infra.bootstrap import Runtime, build
 from infra.cli.live_state import LiveReader, LiveState
 from infra.cli.live_view import Heading, Room, render
@@ -183,6 +183,22 @@ async def test_page_when_all_is_known_then_shows_prices_votes_signals_and_money(
         "http://127.0.0.1:8080/docs",
     ):
         assert text in page, text
+
+
+async def test_page_when_a_signal_stands_then_says_so_and_not_hold() -> None:
+    store, events = await a_full_store()
+    state = await LiveReader(a_runtime(store), events).read()
+    standing = replace(
+        a_decision().consensus,
+        score=Decimal("-0.80"),
+        action=Action.HOLD,
+        verdict=Verdict.HOLD,
+        reason=f"{STANDING}: SELL was signalled and still stands",
+    )
+    page = drawn(replace(state, decisions={"ETH": a_decision(consensus=standing)}))
+
+    assert "SELL stands -0.80" in page
+    assert "HOLD -0.80" not in page
 
 
 async def test_page_when_drawn_twice_then_keeps_its_height() -> None:
