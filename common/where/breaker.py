@@ -89,6 +89,15 @@ def admit(
     return probing, Ticket(breaker.venue, breaker.generation, request_id)
 
 
+def still_admits(breaker: Breaker | None, ticket: Ticket) -> bool:
+    """Whether leave that was given still holds: it may have opened, or the place been lost."""
+    if breaker is None:
+        return ticket.generation == 0
+    if breaker.generation != ticket.generation or breaker.status is BreakerStatus.OPEN:
+        return False
+    return breaker.status is BreakerStatus.CLOSED or breaker.probe_id == ticket.probe_id
+
+
 def succeed(
     breaker: Breaker, ticket: Ticket, *, now: datetime, settings: BreakerSettings
 ) -> Breaker:

@@ -23,7 +23,7 @@ from common.errors import (
     TransientError,
 )
 from common.execution.attempts import new_intent, new_order, next_intent
-from common.execution.gate import Superseded, last_gate
+from common.execution.gate import Superseded, breaker_refusal, last_gate
 from common.execution.outcome import (
     Outcome,
     denied,
@@ -240,14 +240,13 @@ def _sending_audit(order: Order, now: datetime) -> Write:
 async def _send(desk: _Desk, plan: OrderPlan, order: Order) -> list[OutboxMessage]:
     ticket = await desk.breakers.admit(order.venue, order.client_order_id)
     if ticket is None:
-        refusal = Refusal(
-            Denial.BREAKER_OPEN, f"{order.venue.label} is paused by its circuit breaker"
-        )
-        return await desk.recorder.record(plan.intent_id, order.client_order_id, denied(refusal))
+        refused = denied(breaker_refusal(order.venue))
+        return await desk.recorder.record(plan.intent_id, order.client_order_id, refused)
     venue = desk.venues[order.venue]
     verdict = await last_gate(
         desk.store,
         order,
+        ticket=ticket,
         clock=desk.clock,
         request_timeout=venue.capabilities.request_timeout,
     )

@@ -37,6 +37,7 @@ def breaker_not_asked(patch: pytest.MonkeyPatch) -> None:
         return Ticket(venue, 0, None)
 
     patch.setattr(Breakers, "admit", always)
+    patch.setattr(gate, "still_admits", lambda *_: True)
 
 
 def last_gate_skipped(patch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,9 @@ from tests.simulation.world import QUIET, FaultRates
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
 CHUNK = 25
+FOUND_BY = (
+    1110,  # sent under leave that a breaker had given before it opened
+)
 MUTANT_SEEDS = 250
 
 
@@ -38,6 +41,11 @@ async def test_pipeline_when_everything_fails_then_the_invariants_hold(first: in
     if SEEDS - first >= CHUNK:
         silent = [fault.name for fault in fields(FaultRates) if not fired[fault.name]]
         assert not silent, f"faults that never struck prove nothing: {silent}"
+
+
+@pytest.mark.parametrize("seed", FOUND_BY)
+async def test_pipeline_when_a_seed_once_found_a_bug_then_it_stays_mended(seed: int) -> None:
+    assert violations(await run(seed)) == []
 
 
 async def test_pipeline_when_nothing_fails_then_every_routed_signal_is_executed() -> None:

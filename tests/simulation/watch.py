@@ -73,12 +73,10 @@ class Watch:
             self.seen.append(f"I01: {order.client_order_id} is sent, and its intent is not at it")
 
     def _breaker_allows(self, order: Order) -> None:
-        """I08. Leave is asked for after `submitted_at`: an opening before it must be known."""
+        """I08: nothing is sent while it is open, and one request at a time while half open."""
         found = self.store.peek(Ref(BREAKERS, order.venue))
         breaker = from_document(Breaker, found.data) if found else None
         if breaker is None or breaker.status is BreakerStatus.CLOSED:
-            return
-        if breaker.opened_at is None or breaker.opened_at > order.submitted_at:
             return
         mine = breaker.probe_id == order.client_order_id
         if breaker.status is BreakerStatus.OPEN or not mine:

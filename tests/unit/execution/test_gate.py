@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.books import EXPOSURES, ORDER_INTENTS
+from common.books import BREAKERS, EXPOSURES, ORDER_INTENTS
 from common.documents import create
 from common.domain.exposure import Exposure, Reservation
 from common.domain.order import IntentStatus, Order, OrderSide
@@ -16,6 +16,7 @@ from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, Ref
+from common.where.breaker import Breaker, BreakerStatus, Ticket, closed
 from infra.local.store.memory import MemoryStore
 from tests.builders import DEPLOYMENT_ID, INTENT_ID, NOON, an_intent, an_order
 from tests.fakes.clock import FakeClock
@@ -33,6 +34,12 @@ RESERVED = EMPTY.reserve(
 )
 
 
+ADMITTED = Ticket("HYPERLIQUID", 0, None)
+CLOSED = closed("HYPERLIQUID", now=NOON)
+OPEN = replace(CLOSED, status=BreakerStatus.OPEN, generation=1, opened_at=NOON)
+PROBING = replace(OPEN, status=BreakerStatus.HALF_OPEN, probe_id="0xprobe")
+
+
 async def ask(
     *,
     order: Order | None = None,
@@ -41,6 +48,8 @@ async def ask(
     exposure: Exposure | None = RESERVED,
     late_s: float = 0,
     stored: dict[str, Any] | None = None,
+    breaker: Breaker | None = None,
+    ticket: Ticket | None = None,
 ) -> Refusal | Superseded | None:
     store = MemoryStore()
     ref = Ref(ORDER_INTENTS, INTENT_ID)
@@ -55,9 +64,12 @@ async def ask(
         await store.commit([create(PLATFORM, record)])
     if exposure is not None:
         await store.commit([create(Ref(EXPOSURES, exposure.deployment_id), exposure)])
+    if breaker is not None:
+        await store.commit([create(Ref(BREAKERS, breaker.venue), breaker)])
     return await last_gate(
         store,
         order or an_order(),
+        ticket=ticket or ADMITTED,
         clock=FakeClock(NOON + timedelta(seconds=late_s)),
         request_timeout=timedelta(seconds=5),
     )
@@ -73,7 +85,7 @@ async def test_last_gate_when_all_holds_then_it_may_go() -> None:
     [
         ({"stored": {}}, "the intent or its reservation is gone"),
         ({"exposure": None}, "the intent or its reservation is gone"),
-        ({"stored": {"status": "SENDING"}}, "the intent or its reservation cannot be read: "),
+        ({"stored": {"status": "SENDING"}}, "what guards the order cannot be read: "),
         ({"exposure": RESERVED.release(INTENT_ID)}, "the order is not reserved"),
         ({"intent": {"client_order_id": "0xother"}}, "the intent is SENDING with 0xother"),
         ({"intent": {"status": IntentStatus.UNKNOWN}}, "the intent is UNKNOWN with 0x"),
@@ -97,6 +109,30 @@ async def test_last_gate_when_somebody_else_holds_the_effect_then_superseded(
     assert verdict.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("breaker", "ticket", "passes"),
+    [
+        (None, ADMITTED, True),
+        (CLOSED, ADMITTED, True),
+        (OPEN, ADMITTED, False),
+        (OPEN, Ticket("HYPERLIQUID", 1, None), False),
+        (PROBING, ADMITTED, False),
+        (PROBING, Ticket("HYPERLIQUID", 1, "0xprobe"), True),
+        (PROBING, Ticket("HYPERLIQUID", 1, "0xanother"), False),
+        (replace(CLOSED, generation=1), ADMITTED, False),
+        (replace(CLOSED, generation=1), Ticket("HYPERLIQUID", 1, "0xprobe"), True),
+        (None, Ticket("HYPERLIQUID", 1, "0xprobe"), False),
+    ],
+)
+async def test_last_gate_when_the_breaker_moved_since_it_gave_leave_then_refused(
+    breaker: Breaker | None, ticket: Ticket, passes: bool
+) -> None:
+    verdict = await ask(breaker=breaker, ticket=ticket)
+
+    refused = Refusal(Denial.BREAKER_OPEN, "Hyperliquid is paused by its circuit breaker")
+    assert verdict == (None if passes else refused)
+
+
 async def test_last_gate_when_the_state_takes_long_to_read_then_the_time_after_it_counts() -> None:
     clock = FakeClock(NOON)
     store = MemoryStore()
@@ -111,7 +147,13 @@ async def test_last_gate_when_the_state_takes_long_to_read_then_the_time_after_i
         clock.advance(60)
 
     store.before = slow
-    verdict = await last_gate(store, an_order(), clock=clock, request_timeout=timedelta(seconds=5))
+    verdict = await last_gate(
+        store,
+        an_order(),
+        ticket=ADMITTED,
+        clock=clock,
+        request_timeout=timedelta(seconds=5),
+    )
 
     assert isinstance(verdict, Refusal)
     assert verdict.code is Denial.SIGNAL_EXPIRED
