@@ -162,7 +162,7 @@ def _stale(snapshot: MarketSnapshot, clock: Clock, settings: Settings) -> str | 
 def _state_write(
     ref: Ref, remembered: Document | None, outlook: Outlook, decision: Decision
 ) -> Create | Update:
-    """`warm`, `candles` and `last_open_time_ms` let fetch_market see how much history to send."""
+    """`state` is what the next tick reads; the fields beside it say the same to a person."""
     indicators = outlook.state.indicators
     data = {
         "agent_id": decision.agent_id,
