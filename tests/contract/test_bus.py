@@ -1,6 +1,7 @@
 """What every bus promises: at least once, acknowledged by 2xx, dead letters, one envelope."""
 
 import asyncio
+import itertools
 import os
 import sys
 import textwrap
@@ -27,6 +28,10 @@ from tests.shared_data import REPOSITORY
 from tests.standins.serving import Fault, JsonStandIn, serving
 
 TOPIC = "signal-created"
+_PROJECTS = itertools.count(1)
+"""Each test its own: the emulator may go on pushing for a subscription that was just deleted, and
+a new one of the same name would lose messages to the former test's closed endpoint."""
+
 MAX_ATTEMPTS = 5  # the fewest that Pub/Sub allows
 START = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
@@ -126,7 +131,7 @@ async def bus(
     else:
         emulators: Emulators = request.getfixturevalue("emulators")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
-        made = PubSub(emulators, "bus-contract")
+        made = PubSub(emulators, f"bus-contract-{next(_PROJECTS)}")
     yield made
     await made.close()
 
