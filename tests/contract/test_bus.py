@@ -159,10 +159,14 @@ class Inbox:
 
     async def acknowledges(self, *names: str, times: int = 1) -> None:
         """Return once each of them was acknowledged so often."""
-        async with asyncio.timeout(60):
-            while not all(self.acknowledged[name] >= times for name in names):
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(150):  # longer than that backoff
+                while not all(self.acknowledged[name] >= times for name in names):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            seen = Counter(read_message(open_push(body)).message_id for body in self.envelopes)
+            pytest.fail(f"acknowledged {dict(self.acknowledged)}, delivered {dict(seen)}")
 
 
 def messages(*names: str) -> list[OutboxMessage]:
@@ -205,7 +209,8 @@ async def test_bus_when_it_pushes_then_the_envelope_decodes_to_the_message(bus: 
 
 
 async def test_bus_when_the_answer_is_not_2xx_then_the_message_comes_again(bus: Bus) -> None:
-    script = {f"msg_{status}": [status, status] for status in (400, 401, 409, 429, 500, 503)}
+    # Once each: Pub/Sub backs a whole push subscription off, up to 60 s, for failures in a row.
+    script = {f"msg_{status}": [status] for status in (400, 401, 409, 429, 500, 503)}
     inbox = Inbox({name: list(statuses) for name, statuses in script.items()})
     await bus.open(inbox)
     await bus.publisher.publish(messages(*script))
@@ -214,7 +219,7 @@ async def test_bus_when_the_answer_is_not_2xx_then_the_message_comes_again(bus: 
         pushes = [open_push(body) for body in inbox.deliveries(name)]
         assert len({push.bus_message_id for push in pushes}) == 1
         attempts = [push.delivery_attempt for push in pushes]
-        assert attempts in ([1, 2, 3], [None, None, None])  # the emulator does not count them
+        assert attempts in ([1, 2], [None, None])  # the emulator does not count them
 
 
 async def test_bus_when_a_message_fails_then_the_others_do_not_wait_for_it(bus: Bus) -> None:
