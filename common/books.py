@@ -44,6 +44,8 @@ BOOKS = {book.name: book for book in (V2, V3)}
 # Shared by both books, or of neither.
 ORDER_INTENTS = "order_intents"
 ORDERS = "orders"
+SIGNED_REQUESTS = "signed_requests"
+SIGNER_NONCES = "signer_nonces"
 FILLS = "fills"
 EXPOSURES = "exposures"
 DECISIONS = "decisions"
@@ -58,6 +60,8 @@ NOTIFICATIONS = "notifications"
 REJECTED_EVENTS = "rejected_events"
 IDEMPOTENCY_KEYS = "idempotency_keys"
 PROCESSED_TICKS = "processed_ticks"
+RECONCILIATIONS = "reconciliations"
+REQUEST_BUDGETS = "request_budgets"
 DUPLICATE_GUARDS = "duplicate_guards"
 WATCHED_SYMBOLS = "watched_symbols"
 

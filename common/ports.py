@@ -9,7 +9,7 @@ from common.domain.events import OutboxMessage
 from common.domain.instrument import Capabilities, InstrumentTable, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.notification import Notification
-from common.domain.order import Order, OrderReport
+from common.domain.order import Order, OrderReport, OrderSide, SignedRequest
 from common.wire import JsonObject
 
 
@@ -177,32 +177,72 @@ class ExecutionVenue(Protocol):
     async def load_instruments(self) -> InstrumentTable:
         """What the venue lists now. Raises TransientError or InvalidInputError; nothing is kept."""
 
-    async def submit(self, order: Order) -> OrderReport:
-        """Send once. Returns evidence only.
+    async def prepare(self, order: Order) -> SignedRequest:
+        """Sign the order. It may ask the venue for a quote or a nonce, and trades nothing.
+
+        Raises:
+            RejectedError: the venue, or a check of its answer, refuses the order already here.
+            TransientError: it cannot be prepared now.
+            DeniedError: the account's key is not there or not to be used.
+        """
+
+    async def submit(self, order: Order, request: SignedRequest) -> OrderReport:
+        """Send exactly `request` once. Returns evidence only.
 
         Raises:
             RejectedError: the venue proves that it refused.
-            TransientError: proven never sent (refused connection, local validation).
+            TransientError: proven never sent (refused connection).
             OutcomeUnknownError: anything else.
         """
 
     async def query_order(self, order: Order) -> OrderReport | None:
-        """By client order id, with its fills; None means the venue says it has no such order.
+        """By the order's request key, with its fills; None: the venue says it has no such order.
 
         Raises TransientError when the venue did not answer: that is not "not found".
         """
 
     async def query_position(self, *, account_id: str, symbol: str) -> "VenuePosition | None":
-        """The venue's own word on the net quantity; None where it holds none."""
+        """The venue's own word on the net quantity; None where it holds none.
+
+        Raises TransientError when the venue did not answer: that is not "flat".
+        """
+
+    async def query_account(self, *, account_id: str) -> "VenueAccountState":
+        """Every position and open order of the account, for reconciliation.
+
+        Raises TransientError when the venue did not answer.
+        """
 
     async def cancel(self, order: Order) -> OrderReport | None:
-        """Cancel what is left; None when the venue has no such order."""
+        """Cancel what is left; None when the venue has no such order.
+
+        Where `capabilities.cancel_is_a_fence`, an order that never came cannot come after this.
+        Raises TransientError when the venue did not answer, or cannot be asked now.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenuePosition:
     symbol: str
     signed_qty: str  # decimal text
+    avg_px: str | None = None  # decimal text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueOpenOrder:
+    """An order that rests at the venue; `client_order_id` is None where it is not one of ours."""
+
+    venue_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: OrderSide
+    left_qty: str  # decimal text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueAccountState:
+    positions: tuple[VenuePosition, ...]
+    open_orders: tuple[VenueOpenOrder, ...] = ()
 
 
 Venues = Mapping[Venue, ExecutionVenue]

@@ -19,6 +19,9 @@ class Venue(StrEnum):
     OSTIUM = "OSTIUM"
     GMX = "GMX"
     SPOT = "SPOT"
+    ASTER = "ASTER"
+    SYMPHONY = "SYMPHONY"
+    DRIFT = "DRIFT"
     MULTI = "MULTI"
 
     @property
@@ -28,11 +31,14 @@ class Venue(StrEnum):
 
 
 DEFAULT_PRIORITY = (Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX, Venue.SPOT)
+ALL_VENUES = (*DEFAULT_PRIORITY, Venue.ASTER, Venue.SYMPHONY, Venue.DRIFT)
 
 
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
+    STOP_MARKET = "STOP_MARKET"  # market once the price has passed the trigger against us
+    MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"  # market once it has passed in our favour
 
 
 class TimeInForce(StrEnum):
@@ -62,6 +68,8 @@ class Instrument:
     shortable: bool = True  # a spot token can only be bought first
     is_open: bool = True  # market hours
     liquidity: Money | None = None  # quote currency that can be traded at once, when the venue says
+    venue_id: str = ""  # the venue's own key of it: asset index, pair id, token address
+    refusal: str | None = None  # why it is listed and must not be traded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +85,9 @@ class Capabilities:
     read_lag_max: timedelta  # how late an accepted order may show up in queries
     clock_skew_max: timedelta
     request_timeout: timedelta  # our client's patience; < order_ttl
+    resends: bool = False  # does the venue take the same signed bytes at most once?
+    cancel_is_a_fence: bool = False  # does a cancel make an order that never came impossible?
+    live_refusal: str | None = None  # why it cannot be traded live at all
 
     @property
     def absence_is_final_after(self) -> timedelta:

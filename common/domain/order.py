@@ -168,6 +168,28 @@ class Order:
     submitted_at: UtcDatetime
     expires_at: UtcDatetime  # the venue must refuse it after this
     updated_at: UtcDatetime
+    signer: str = ""  # address that signed it, in lower case
+    request_key: str = ""  # what the venue knows it by: cloid, transaction hash, request id
+    reduce_only: bool = False
+    post_only: bool = False  # rest in the book or be refused
+    trigger_price: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRequest:
+    """What goes to the venue for one order, byte for byte, the first time and every further time.
+
+    The document under `signed_requests`, id = client_order_id. Whoever holds it can send the order
+    until it expires, and can sign nothing else: no part of a key is in it.
+    """
+
+    client_order_id: str
+    signer: str
+    nonce: int  # unique for the signer; a venue takes each at most once
+    request_key: str
+    body: str
+    created_at: UtcDatetime
+    expires_at: UtcDatetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from common.domain.instrument import (
     Venue,
 )
 from common.domain.money import ZERO, plain
-from common.domain.order import Fill, Order, OrderReport, OrderStatus
-from common.ports import VenuePosition
+from common.domain.order import Fill, Order, OrderReport, OrderStatus, SignedRequest
+from common.execution.request import unsigned_request
+from common.ports import VenueAccountState, VenuePosition
 from tests.builders import a_fill, an_instrument_table
 
 Reply = OrderReport | BaseException | Callable[[Order], Awaitable[OrderReport]]
@@ -88,7 +89,16 @@ class ScriptedVenue:
     async def load_instruments(self) -> InstrumentTable:
         return an_instrument_table(self.venue)
 
-    async def submit(self, order: Order) -> OrderReport:
+    async def prepare(self, order: Order) -> SignedRequest:
+        return unsigned_request(order, now=order.submitted_at)
+
+    async def query_account(self, *, account_id: str) -> VenueAccountState:
+        if isinstance(self.holds, BaseException):
+            raise self.holds
+        positions = (VenuePosition(symbol="BTC", signed_qty=plain(self.holds)),)
+        return VenueAccountState(positions=positions if self.holds else ())
+
+    async def submit(self, order: Order, request: SignedRequest | None = None) -> OrderReport:
         self.sent.append(order)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply is FULL:

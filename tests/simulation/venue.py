@@ -11,9 +11,10 @@ from decimal import Decimal
 
 from common.domain.instrument import Capabilities, InstrumentTable, Venue
 from common.domain.money import ZERO
-from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderStatus
+from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderStatus, SignedRequest
 from common.errors import OutcomeUnknownError, RejectedError, TransientError
-from common.ports import VenuePosition
+from common.execution.request import unsigned_request
+from common.ports import VenueAccountState, VenuePosition
 from tests.builders import an_instrument, an_instrument_table
 from tests.simulation.watch import Watch
 from tests.simulation.world import Crash, World
@@ -73,7 +74,10 @@ class SimVenue:
             refreshed_at=self._world.now(),
         )
 
-    async def submit(self, order: Order) -> OrderReport:
+    async def prepare(self, order: Order) -> SignedRequest:
+        return unsigned_request(order, now=self._world.now())
+
+    async def submit(self, order: Order, request: SignedRequest | None = None) -> OrderReport:
         world = self._world
         self._watch.sends(order, world.now(), self.capabilities.request_timeout)
         failed = True
@@ -178,6 +182,19 @@ class SimVenue:
         await self._asked()
         quantity = self.quantity(account_id, symbol, visible_only=True)
         return VenuePosition(symbol=symbol, signed_qty=str(quantity)) if quantity else None
+
+    async def query_account(self, *, account_id: str) -> VenueAccountState:
+        await self._asked()
+        told = {
+            symbol: self.quantity(account_id, symbol, visible_only=True) for symbol in self._symbols
+        }
+        return VenueAccountState(
+            positions=tuple(
+                VenuePosition(symbol=symbol, signed_qty=str(quantity))
+                for symbol, quantity in told.items()
+                if quantity
+            )
+        )
 
     async def cancel(self, order: Order) -> OrderReport | None:
         return await self.query_order(order)

@@ -13,9 +13,11 @@ order's own price.
 | member          | every venue      | here                                                 |
 |-----------------|------------------|------------------------------------------------------|
 | load_instruments| required         | our own list, or the live table (profile.load)        |
+| prepare         | required         | nothing to sign                                       |
 | submit          | required, once   | ledger + fills + position in one commit               |
 | query_order     | required         | by client order id                                    |
 | query_position  | required         | the ledger's word                                     |
+| query_account   | required         | the same, for all symbols; nothing rests in a book    |
 | cancel          | required         | only an order still under way can be stopped          |
 """
 
@@ -25,7 +27,7 @@ from datetime import datetime, timedelta
 from common.books import MARKET_SNAPSHOTS
 from common.documents import every
 from common.domain.instrument import Instrument, InstrumentTable
-from common.domain.order import Order, OrderReport, OrderStatus
+from common.domain.order import Order, OrderReport, OrderStatus, SignedRequest
 from common.errors import (
     ConflictError,
     InvalidInputError,
@@ -33,12 +35,14 @@ from common.errors import (
     RejectedError,
     TransientError,
 )
+from common.execution.request import unsigned_request
 from common.ports import (
     Clock,
     Create,
     Delete,
     DocumentStore,
     Ref,
+    VenueAccountState,
     VenuePosition,
     Where,
     Write,
@@ -55,6 +59,7 @@ from infra.venues.paper.faults import (
 )
 from infra.venues.paper.ledger import (
     PAPER_ARRIVALS,
+    PAPER_POSITIONS,
     PaperArrival,
     PaperOrder,
     arrival_ref,
@@ -104,7 +109,10 @@ class PaperVenue:
             return await self._profile.load(now)
         return self._profile.listed(now)
 
-    async def submit(self, order: Order) -> OrderReport:
+    async def prepare(self, order: Order) -> SignedRequest:
+        return unsigned_request(order, now=self._clock.now())
+
+    async def submit(self, order: Order, request: SignedRequest | None = None) -> OrderReport:  # noqa: ARG002 - nothing is signed on paper
         """Take the order once; ExecutionVenue says what the errors prove.
 
         Raises also InvalidInputError (an order for another venue) and ConfigurationError (a fault
@@ -147,6 +155,19 @@ class PaperVenue:
         if document is None or not held(document):
             return None
         return VenuePosition(symbol=symbol, signed_qty=document.data["signed_qty"])
+
+    async def query_account(self, *, account_id: str) -> VenueAccountState:
+        plan = await self._plan()
+        if plan.cuts_queries(self._clock.now()):
+            raise TransientError(f"{self.venue} does not answer")
+        await self._take_arrivals()
+        mine = Where("account_id", "==", account_id)
+        positions = [
+            VenuePosition(symbol=document.data["symbol"], signed_qty=document.data["signed_qty"])
+            async for document in every(self._store, PAPER_POSITIONS, mine)
+            if document.data["venue"] == self.venue and held(document)
+        ]
+        return VenueAccountState(positions=tuple(positions))
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """Stop an order still under way; one that arrived has ended, and its report is returned."""
