@@ -1,4 +1,4 @@
-"""A right answer made wrong: schema drift, records twice or out of order, bodies cut or blown up."""
+"""A right answer made wrong: schema drift, records twice or out of order, bodies cut or huge."""
 
 from collections.abc import Callable, Mapping
 from random import Random
