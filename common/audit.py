@@ -4,18 +4,26 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.books import AUDIT
-from common.domain.identifiers import prefixed_id
+from common.domain.identifiers import digest, prefixed_id
 from common.domain.moment import iso
 from common.ports import Create, Ref
-from common.wire import JsonObject
+from common.wire import JsonObject, canonical_json
 
 
 def audit_write(
-    action: str, subject_id: str, *, at: datetime, step: str | int, facts: Mapping[str, object]
+    action: str,
+    subject_id: str,
+    *,
+    at: datetime,
+    step: str | int,
+    facts: Mapping[str, object],
+    previous: str = "",
 ) -> Create:
     """`step` tells apart rows of one subject and action; the same step is the same row.
 
-    Facts are kept as text, so that a row reads the same for ever.
+    Facts are kept as text, so that a row reads the same for ever. `previous` is the hash of the
+    row before it in the chain of one order effect, whose head the intent holds: a row that is
+    changed or taken out later no longer fits.
     """
     row: JsonObject = {
         "action": action,
@@ -23,5 +31,17 @@ def audit_write(
         "step": str(step),
         "at": iso(at),
         "facts": {name: str(value) for name, value in facts.items()},
+        "previous": previous,
     }
+    row["hash"] = row_hash(row)
     return Create(Ref(AUDIT, prefixed_id("aud", action, subject_id, step)), row)
+
+
+def row_hash(row: JsonObject) -> str:
+    """Over everything in the row but the hash itself."""
+    return digest(canonical_json({key: value for key, value in row.items() if key != "hash"}))
+
+
+def head_after(row: Create) -> str:
+    """The chain's head once this row is written."""
+    return str(row.data["hash"])

@@ -63,6 +63,8 @@ PROCESSED_TICKS = "processed_ticks"
 RECONCILIATIONS = "reconciliations"
 REQUEST_BUDGETS = "request_budgets"
 DUPLICATE_GUARDS = "duplicate_guards"
+RETIRED_AGENT_ADDRESSES = "retired_agent_addresses"
+SEALED_IVS = "sealed_ivs"
 WATCHED_SYMBOLS = "watched_symbols"
 
 

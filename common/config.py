@@ -51,6 +51,9 @@ class LimitSettings:
         minutes=10
     )  # of asking in vain, then a person is called
     delivery_grace: timedelta = timedelta(minutes=1)  # after a signal's expiry, for late messages
+    reconcile_every: timedelta = timedelta(minutes=1)  # a round over all accounts begins
+    reconcile_accounts_per_tick: int = 100
+    late_fill_lookback: timedelta = timedelta(minutes=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from common.books import (
     FILLS,
     NOTIFICATIONS,
     ORDER_INTENTS,
+    ORDERS,
     OUTBOX,
     REJECTED_EVENTS,
     Book,
@@ -58,6 +59,7 @@ def _of_book(book: Book) -> tuple[Index, ...]:
 
 
 INDEXES: tuple[Index, ...] = (
+    Index(ORDERS, ("account_id",), "submitted_at", descending=True),
     *(index for book in BOOKS.values() for index in _of_book(book)),
     Index(AUDIT, (), "at", descending=True),
     Index(AUDIT, ("subject_id",), "at"),

@@ -43,6 +43,24 @@ class Exposure:
         holding = self.holdings.get(_key(venue, symbol))
         return holding.signed_qty if holding else ZERO
 
+    def holdings_at(self, venue: str) -> dict[str, Decimal]:
+        """Signed base quantities at one venue, by symbol."""
+        return {
+            symbol: holding.signed_qty
+            for place, symbol, holding in self._places()
+            if place == venue
+        }
+
+    def symbols_under_way(self, venue: str) -> set[str]:
+        return {each.symbol for each in self.reservations.values() if each.venue == venue}
+
+    def venues(self) -> set[str]:
+        held = {place for place, _, _ in self._places()}
+        return held | {each.venue for each in self.reservations.values()}
+
+    def _places(self) -> list[tuple[str, str, Holding]]:
+        return [(*key.split("|", 1), holding) for key, holding in self.holdings.items()]  # type: ignore[misc]  # every key has one bar: `_key`
+
     def left_to_reduce(self, intent_id: str, venue: str, symbol: str, side: OrderSide) -> Decimal:
         """Signed base quantity at one venue once every other reservation of `side` has filled.
 

@@ -210,6 +210,7 @@ class OrderIntent:
     queries: int  # how often settle has asked
     created_at: UtcDatetime
     updated_at: UtcDatetime
+    audit_head: str = ""  # hash of the newest audit row of this effect
 
 
 class LiquiditySide(StrEnum):

@@ -90,6 +90,18 @@ class SignalRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLeg:
+    """One venue's share of a delivery that was split; its own intent, plan and end."""
+
+    intent_id: str
+    plan_hash: str
+    status: SignalStatus
+    reason_code: str
+    reason: str
+    venue: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One signal for one deployment: the unit that is routed, executed and ends in one state."""
 
@@ -107,3 +119,13 @@ class Delivery:
     created_at: UtcDatetime
     updated_at: UtcDatetime
     expires_at: UtcDatetime  # the signal's
+    legs: tuple[DeliveryLeg, ...] = ()  # two or more when it was split over venues
+
+    @property
+    def intent_ids(self) -> tuple[str, ...]:
+        if self.legs:
+            return tuple(leg.intent_id for leg in self.legs)
+        return (self.intent_id,) if self.intent_id else ()
+
+    def leg(self, intent_id: str) -> DeliveryLeg | None:
+        return next((leg for leg in self.legs if leg.intent_id == intent_id), None)

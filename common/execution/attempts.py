@@ -15,8 +15,10 @@ from common.domain.order import (
     OrderIntent,
     OrderPlan,
     OrderStatus,
+    SignedRequest,
 )
 from common.execution.outcome import Outcome
+from common.execution.request import request_hash
 from common.how.denial import Denial
 
 
@@ -63,6 +65,21 @@ def new_order(
         submitted_at=now,
         expires_at=expires_at,
         updated_at=now,
+    )
+
+
+def with_request(order: Order, request: SignedRequest) -> Order:
+    """The order as it is written ahead: with its signer and nonce, and the request's fingerprint.
+
+    A request may die before the order's own time; what is sent is dead then.
+    """
+    return replace(
+        order,
+        nonce=request.nonce,
+        signer=request.signer,
+        request_key=request.request_key,
+        payload_hash=request_hash(request),
+        expires_at=min(order.expires_at, request.expires_at),
     )
 
 

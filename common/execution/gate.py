@@ -6,8 +6,9 @@ from datetime import timedelta
 from common.books import BREAKERS, EXPOSURES, ORDER_INTENTS
 from common.domain.exposure import Exposure
 from common.domain.instrument import Venue
-from common.domain.order import IntentStatus, Order, OrderIntent
+from common.domain.order import IntentStatus, Order, OrderIntent, SignedRequest
 from common.errors import InvalidInputError
+from common.execution.request import request_hash
 from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, state_of, state_refusal
@@ -30,12 +31,14 @@ def breaker_refusal(venue: Venue) -> Refusal:
 async def last_gate(
     store: DocumentStore,
     order: Order,
+    request: SignedRequest,
     *,
     ticket: Ticket,
     clock: Clock,
     request_timeout: timedelta,
+    allowed: frozenset[IntentStatus],
 ) -> Refusal | Superseded | None:
-    """None when the order may go to the wire at once.
+    """None when `request` may go to the wire at once. `allowed`: what the intent may be at.
 
     The time is read after the state: an instance may be paused in between.
     """
@@ -57,7 +60,9 @@ async def last_gate(
         return Superseded(f"what guards the order cannot be read: {error}")
     if order.intent_id not in exposure.reservations:
         return Superseded("the order is not reserved")
-    if intent.client_order_id != order.client_order_id or intent.status is not IntentStatus.SENDING:
+    if request_hash(request) != order.payload_hash:
+        return Superseded("the request is not the one that was written ahead")
+    if intent.client_order_id != order.client_order_id or intent.status not in allowed:
         return Superseded(f"the intent is {intent.status} with {intent.client_order_id}")
     if not still_admits(breaker, ticket):
         return breaker_refusal(order.venue)

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from common.audit import audit_write
+from common.audit import audit_write, head_after
 from common.books import BOOKS, FILLS, ORDER_INTENTS
 from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
+from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.events import OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
+from common.domain.instrument import Venue
 from common.domain.money import ZERO, plain
 from common.domain.order import (
     ORDER_MOVES,
@@ -27,14 +29,15 @@ from common.domain.position import EXACT, Position, apply_fill
 from common.domain.signal import SignalStatus
 from common.execution.attempts import Retry, intent_after, order_after
 from common.execution.case import Case, load_case
+from common.execution.deliveries import End, intent_ends
 from common.execution.outcome import Outcome
-from common.execution.signals import delivery_ends, finish_signal
+from common.execution.signals import finish_signal
 from common.execution.telling import tell
 from common.how.denial import Denial
 from common.messages import attempt_message
 from common.notifications import notification_writes
 from common.outbox import outbox_write
-from common.ports import Clock, DocumentStore, Ref, Write
+from common.ports import Clock, Create, DocumentStore, Ref, Write
 
 DELIVERY_END = {
     IntentStatus.FILLED: SignalStatus.EXECUTED,
@@ -101,10 +104,12 @@ class Recorder:
                 reason=reason,
                 updated_at=now,
             )
+            audit = _audit(intent, case.order.value, now)
+            intent = replace(intent, audit_head=head_after(audit))
             writes: list[Write] = [case.intent.update(intent)]
             writes += await self._end_delivery(case, intent, now)
             told, messages = _tell(case, intent, case.order.value, (), now)
-            await self._store.commit([*writes, *told, _audit(intent, case.order.value, now)])
+            await self._store.commit([*writes, *told, audit])
             return _Told(intent.plan, messages)
 
         return await self._once(once, intent_id)
@@ -125,10 +130,11 @@ class Recorder:
                 reason="The signal expired before the next attempt began",
                 updated_at=now,
             )
-            writes: list[Write] = [case.intent.update(intent)]
+            audit = _audit(intent, case.order.value, now)
+            intent = replace(intent, audit_head=head_after(audit))
+            writes: list[Write] = [case.intent.update(intent), audit]
             writes.append(case.exposure.update(case.exposure.value.release(intent_id)))
             writes += await self._end_delivery(case, intent, now)
-            writes.append(_audit(intent, case.order.value, now))
             await self._store.commit(writes)
             return _Told(intent.plan, [])
 
@@ -165,11 +171,12 @@ class Recorder:
         intent, retry = self._intent(case, order, outcome, fills, now)
         positions = await self._positions(case, fills, now)
         writes: list[Write] = [case.order.update(order)]
-        if intent != case.intent.value:
-            writes.append(case.intent.update(intent))
+        audit = _audit(intent, order, now)
+        intent = replace(intent, audit_head=head_after(audit))
+        writes.append(case.intent.update(intent))
         exposure = case.exposure.value
         for stored, position, records in positions:
-            writes.append(put(stored, _position_ref(position), position))
+            writes.append(put(stored, position_ref(position), position))
             writes += [create(fill_ref(record.fill), record) for record in records]
             exposure = exposure.hold(
                 venue=position.venue,
@@ -183,8 +190,8 @@ class Recorder:
         writes += await self._end_delivery(case, intent, now)
         told, messages = _tell(case, intent, order, fills, now)
         onward = _follow_up(case.intent.value, intent, order, retry, now)
-        writes += [*told, *(outbox_write(message) for message in onward)]
-        writes.append(_audit(intent, order, now))
+        writes += [*told, *(outbox_write(message) for message in onward), audit]
+        writes += await self._freeze_overfilled(case, order, now)
         await self._store.commit(writes)
         return [*messages, *onward]
 
@@ -217,8 +224,9 @@ class Recorder:
         if not fills:
             return []
         plan = case.intent.value.plan
-        empty = _empty_position(case.intent.value, case.order.value, now)
-        stored = await load(self._store, Position, _position_ref(empty))
+        order = case.order.value
+        empty = empty_position(plan, order.venue, order.symbol, now=now)
+        stored = await load(self._store, Position, position_ref(empty))
         position = stored.value if stored else empty
         records: list[FillRecord] = []
         for fill in fills:
@@ -243,18 +251,39 @@ class Recorder:
         status = DELIVERY_END.get(intent.status)
         if intent.status is IntentStatus.DENIED and intent.reason_code == Denial.SIGNAL_EXPIRED:
             status = SignalStatus.EXPIRED
-        if status is None or case.delivery.value.status is status:
+        if status is None:
             return []
-        late = case.delivery.value.status.is_terminal and intent.filled_qty > 0
-        ended = replace(
-            case.delivery.value,
+        plan, delivery = intent.plan, case.delivery.value
+        leg = delivery.leg(plan.intent_id)
+        late = (leg or delivery).status.is_terminal and intent.filled_qty > 0
+        end = End(
             status=status,
             reason_code="FILLED_LATE" if late else intent.reason_code,
             reason=intent.reason or _reason(intent),
             venue=case.order.value.venue,
-            updated_at=now,
         )
-        return await delivery_ends(self._store, case.delivery, ended)
+        return await intent_ends(self._store, case.delivery, plan.intent_id, end, now=now)
+
+    async def _freeze_overfilled(self, case: Case, order: Order, now: datetime) -> list[Write]:
+        """Catalogue case 103: a venue that fills more than was ordered trades no more for it."""
+        if order.filled_qty <= order.quantity:
+            return []
+        plan = case.intent.value.plan
+        ref = Ref(BOOKS[plan.book].deployments, plan.deployment_id)
+        stored = await load(self._store, Deployment, ref)
+        if stored is None or stored.value.status is not DeploymentStatus.ACTIVE:
+            return []
+        facts = {"filled_qty": plain(order.filled_qty), "quantity": plain(order.quantity)}
+        return [
+            stored.update(replace(stored.value, status=DeploymentStatus.PAUSED)),
+            audit_write(
+                "deployment-frozen",
+                plan.deployment_id,
+                at=now,
+                step=order.client_order_id,
+                facts=facts,
+            ),
+        ]
 
 
 _UNPROVEN = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN, IntentStatus.WORKING})
@@ -272,19 +301,21 @@ def fill_ref(fill: Fill) -> Ref:
     return Ref(FILLS, prefixed_id("fil", fill.venue, fill.account_id, fill.trade_id))
 
 
-def _position_ref(position: Position) -> Ref:
+def position_ref(position: Position) -> Ref:
     return Ref(BOOKS[position.book].positions, position.position_id)
 
 
-def _empty_position(intent: OrderIntent, order: Order, now: datetime) -> Position:
-    plan = intent.plan
+def empty_position(
+    deployment: Deployment | OrderPlan, venue: Venue, symbol: str, *, now: datetime
+) -> Position:
+    """Flat; its id is the place of every fill of this deployment, venue and symbol."""
     return Position(
-        position_id=prefixed_id("pos", plan.book, plan.deployment_id, order.venue, order.symbol),
-        book=plan.book,
-        agent_id=plan.agent_id,
-        deployment_id=plan.deployment_id,
-        venue=order.venue,
-        symbol=order.symbol,
+        position_id=prefixed_id("pos", deployment.book, deployment.deployment_id, venue, symbol),
+        book=deployment.book,
+        agent_id=deployment.agent_id,
+        deployment_id=deployment.deployment_id,
+        venue=venue,
+        symbol=symbol,
         signed_qty=ZERO,
         open_cost=ZERO,
         realized_pnl=ZERO,
@@ -335,7 +366,7 @@ def _tell(
     return writes, [message]
 
 
-def _audit(intent: OrderIntent, order: Order, now: datetime) -> Write:
+def _audit(intent: OrderIntent, order: Order, now: datetime) -> Create:
     return audit_write(
         "order-outcome",
         order.client_order_id,
@@ -349,6 +380,7 @@ def _audit(intent: OrderIntent, order: Order, now: datetime) -> Write:
             "code": intent.reason_code,
             "reason": intent.reason,
         },
+        previous=intent.audit_head,
     )
 
 

@@ -22,6 +22,7 @@ from common.where.breaker import (
     fail,
     release,
     succeed,
+    would_admit,
 )
 
 
@@ -45,6 +46,11 @@ class Breakers:
             venue: stored.value if stored else closed(venue, now=now)
             for venue, stored in zip(venues, found, strict=True)
         }
+
+    async def would_admit(self, venue: Venue) -> bool:
+        """Whether a call made now would be let through; takes no place."""
+        _, breaker = await self._load(venue)
+        return would_admit(breaker, now=self._clock.now(), settings=self._settings)
 
     async def admit(self, venue: Venue, request_id: str) -> Ticket | None:
         """Leave for one call, or None. A half-open place is taken by exactly one caller."""

@@ -162,7 +162,7 @@ def status_now(record: SignalRecord, deliveries: list[Delivery]) -> SignalStatus
 
 async def orders_of(store: DocumentStore, deliveries: list[Delivery]) -> list[Order]:
     """Every attempt of the deliveries, in order of submission."""
-    wanted = [Ref(ORDER_INTENTS, item.intent_id) for item in deliveries if item.intent_id]
+    wanted = [Ref(ORDER_INTENTS, intent) for item in deliveries for intent in item.intent_ids]
     intents = [item.value for item in await load_many(store, OrderIntent, wanted) if item]
     attempts = [Ref(ORDERS, key) for intent in intents for key in intent.client_order_ids]
     orders = [item.value for item in await load_many(store, Order, attempts) if item]

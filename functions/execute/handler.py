@@ -1,12 +1,11 @@
-"""One order plan to its venue: written ahead, gated, sent once, and its outcome recorded."""
+"""One order plan to its venue: signed, written ahead, gated, sent once, its outcome recorded."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from common.audit import audit_write
-from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, book_named
+from common.audit import audit_write, head_after
+from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, SIGNED_REQUESTS, book_named
 from common.config import Settings
 from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
@@ -14,33 +13,25 @@ from common.domain.events import OrderPlanned, OutboxMessage
 from common.domain.exposure import Exposure, Reservation
 from common.domain.instrument import Venue
 from common.domain.money import plain
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, OrderStatus
+from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, SignedRequest
 from common.domain.signal import Delivery, SignalStatus
-from common.errors import (
-    InvalidInputError,
-    OutcomeUnknownError,
-    RejectedError,
-    TransientError,
+from common.errors import DeniedError, InvalidInputError, TransientError
+from common.execution.attempts import new_intent, new_order, next_intent, with_request
+from common.execution.deliveries import (
+    End,
+    approved_hash,
+    awaits_first_attempt,
+    executing,
+    intent_ends,
 )
-from common.execution.attempts import new_intent, new_order, next_intent
-from common.execution.gate import Superseded, breaker_refusal, last_gate
-from common.execution.outcome import (
-    Outcome,
-    denied,
-    from_report,
-    never_sent,
-    rejected,
-    unknown,
-)
+from common.execution.outcome import unknown
 from common.execution.plan import plan_hash
-from common.execution.recorder import Recorder
-from common.execution.signals import delivery_ends, finish_signal
+from common.execution.sender import Sender, Unprepared
+from common.execution.signals import finish_signal
 from common.how.denial import Denial
 from common.how.limits import Refusal, check_exposure
 from common.how.trading_state import read_state, state_refusal
-from common.ports import Clock, DocumentStore, ExecutionVenue, Ref, Write
-from common.where.breaker import Ticket
-from common.where.breakers import Breakers
+from common.ports import Clock, Create, DocumentStore, ExecutionVenue, Ref, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +40,15 @@ class _Desk:
     clock: Clock
     settings: Settings
     venues: Mapping[Venue, ExecutionVenue]
-    recorder: Recorder
-    breakers: Breakers
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenAhead:
+    """An order in the store and what may now be sent for it."""
+
+    order: Order
+    prepared: SignedRequest | Unprepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +72,26 @@ async def execute(
 
     What a crash leaves behind in SENDING is asked for by `settle`, never resent from here.
     """
-    recorder = Recorder(store, clock, max_attempts=settings.limits.max_attempts)
-    breakers = Breakers(store, clock, settings.breaker)
-    desk = _Desk(store, clock, settings, venues, recorder, breakers)
+    desk = _Desk(store, clock, settings, venues, Sender(store, clock, settings, venues))
 
-    async def once() -> list[OutboxMessage] | Order:
+    async def once() -> list[OutboxMessage] | _WrittenAhead:
         found = await _find(desk, event.plan)
         if not _is_due(event, found):
             return await _ask_if_sending(desk, event, found)
         refusal = await _refusal(desk, event.plan, found)
         if refusal is not None:
-            return await _refuse(desk, found, refusal)
-        return await _write_ahead(desk, event, found)
+            return await _refuse(desk, event.plan, found, refusal)
+        order = _order(desk, event, found)
+        try:
+            prepared = await desk.sender.prepare(order)
+        except DeniedError as error:
+            return await _refuse(desk, event.plan, found, key_refusal(error))
+        return await _write_ahead(desk, event.plan, found, order, prepared)
 
     done = await retry_on_conflict(once, what=f"intent {event.plan.intent_id}")
-    return await _send(desk, event.plan, done) if isinstance(done, Order) else done
+    if isinstance(done, _WrittenAhead):
+        return await desk.sender.send(event.plan, done.order, done.prepared)
+    return done
 
 
 async def _find(desk: _Desk, plan: OrderPlan) -> _Found:
@@ -98,7 +101,7 @@ async def _find(desk: _Desk, plan: OrderPlan) -> _Found:
     exposure = await load(desk.store, Exposure, Ref(EXPOSURES, plan.deployment_id))
     if delivery is None:
         raise TransientError(f"delivery {plan.delivery_id} is not in {book.deliveries} yet")
-    if delivery.value.plan_hash != plan_hash(plan):
+    if approved_hash(delivery.value, plan.intent_id) != plan_hash(plan):
         # Catalogue case 85: a plan that route did not approve, or that was altered on the way.
         raise InvalidInputError(
             "the plan is not the one that route approved",
@@ -110,7 +113,9 @@ async def _find(desk: _Desk, plan: OrderPlan) -> _Found:
 
 def _is_due(event: OrderPlanned, found: _Found) -> bool:
     if found.intent is None:
-        return event.attempt == 1 and found.delivery.value.status is SignalStatus.ROUTED
+        return event.attempt == 1 and awaits_first_attempt(
+            found.delivery.value, event.plan.intent_id
+        )
     intent = found.intent.value
     return intent.status is IntentStatus.RETRYING and event.attempt == intent.attempt + 1
 
@@ -122,7 +127,7 @@ async def _ask_if_sending(desk: _Desk, event: OrderPlanned, found: _Found) -> li
     intent = found.intent.value
     if intent.status is not IntentStatus.SENDING or event.attempt != intent.attempt:
         return []
-    return await desk.recorder.record(
+    return await desk.sender.recorder.record(
         event.plan.intent_id,
         intent.client_order_id,
         unknown("The message was delivered again while the order was at the wire"),
@@ -158,18 +163,23 @@ def _reservation(plan: OrderPlan, index: int) -> Reservation:
     )
 
 
-async def _refuse(desk: _Desk, found: _Found, refusal: Refusal) -> list[OutboxMessage]:
+async def _refuse(
+    desk: _Desk, plan: OrderPlan, found: _Found, refusal: Refusal
+) -> list[OutboxMessage]:
     """End without having sent: the intent, if there is one, its reservation and the delivery."""
     now = desk.clock.now()
     status = SignalStatus.EXPIRED if refusal.code is Denial.SIGNAL_EXPIRED else SignalStatus.DENIED
-    ended = replace(
-        found.delivery.value,
-        status=status,
-        reason_code=refusal.code,
-        reason=refusal.reason,
-        updated_at=now,
+    end = End(status=status, reason_code=refusal.code, reason=refusal.reason, venue=None)
+    writes = await intent_ends(desk.store, found.delivery, plan.intent_id, end, now=now)
+    before = found.intent.value if found.intent else None
+    audit = audit_write(
+        "order-denied",
+        plan.intent_id,
+        at=now,
+        step=before.attempt if before else 0,
+        facts={"code": refusal.code, "reason": refusal.reason},
+        previous=before.audit_head if before else "",
     )
-    writes: list[Write] = await delivery_ends(desk.store, found.delivery, ended)
     if found.intent is not None:
         intent = replace(
             found.intent.value,
@@ -177,50 +187,73 @@ async def _refuse(desk: _Desk, found: _Found, refusal: Refusal) -> list[OutboxMe
             reason_code=refusal.code,
             reason=refusal.reason,
             updated_at=now,
+            audit_head=head_after(audit),
         )
         writes.append(found.intent.update(intent))
         if found.exposure is not None:
-            left = found.exposure.value.release(intent.plan.intent_id)
+            left = found.exposure.value.release(plan.intent_id)
             writes.append(found.exposure.update(left))
-    writes.append(
-        audit_write(
-            "order-denied",
-            ended.delivery_id,
-            at=now,
-            step=found.intent.value.attempt if found.intent else 0,
-            facts={"code": refusal.code, "reason": refusal.reason},
-        )
-    )
-    await desk.store.commit(writes)
-    await finish_signal(desk.store, book_named(ended.book), ended.signal_id)
+    await desk.store.commit([*writes, audit])
+    await finish_signal(desk.store, book_named(plan.book), plan.signal_id)
     return []
 
 
-async def _write_ahead(desk: _Desk, event: OrderPlanned, found: _Found) -> Order:
-    """Intent, order, reservation and audit in one commit, before the wire."""
-    plan, now = event.plan, desk.clock.now()
-    index = found.intent.value.candidate if found.intent else 0
+def key_refusal(error: DeniedError) -> Refusal:
+    """A key that may not be used, as the denial that it is."""
+    try:
+        return Refusal(Denial(error.code), error.message)
+    except ValueError:
+        return Refusal(Denial.DEPLOYMENT_NOT_READY, error.message)
+
+
+def _order(desk: _Desk, event: OrderPlanned, found: _Found) -> Order:
+    plan, index = event.plan, found.intent.value.candidate if found.intent else 0
     capabilities = desk.venues[plan.candidates[index].venue].capabilities
-    order = new_order(plan, capabilities, attempt=event.attempt, candidate=index, now=now)
+    return new_order(
+        plan, capabilities, attempt=event.attempt, candidate=index, now=desk.clock.now()
+    )
+
+
+async def _write_ahead(
+    desk: _Desk,
+    plan: OrderPlan,
+    found: _Found,
+    order: Order,
+    prepared: SignedRequest | Unprepared,
+) -> _WrittenAhead:
+    """Intent, order, signed request, reservation and audit in one commit, before the wire."""
+    now = desk.clock.now()
+    index = found.intent.value.candidate if found.intent else 0
     before = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
     exposure = before.reserve(plan.intent_id, _reservation(plan, index))
+    if isinstance(prepared, SignedRequest):
+        order = with_request(order, prepared)
+    head = found.intent.value.audit_head if found.intent else ""
+    audit = _sending_audit(order, now, head)
     writes: list[Write] = [
         create(Ref(ORDERS, order.client_order_id), order),
         put(found.exposure, Ref(EXPOSURES, plan.deployment_id), exposure),
-        _sending_audit(order, now),
+        audit,
     ]
+    if isinstance(prepared, SignedRequest):
+        writes.append(create(Ref(SIGNED_REQUESTS, order.client_order_id), prepared))
     if found.intent is None:
         intent = new_intent(plan, order, candidate=index, now=now)
+        intent = replace(intent, audit_head=head_after(audit))
         writes.append(create(Ref(ORDER_INTENTS, plan.intent_id), intent))
-        executing = replace(found.delivery.value, status=SignalStatus.EXECUTING, updated_at=now)
-        writes.append(found.delivery.update(executing))
+        writes.append(
+            found.delivery.update(executing(found.delivery.value, plan.intent_id, now=now))
+        )
     else:
-        writes.append(found.intent.update(next_intent(found.intent.value, order, now=now)))
+        intent = replace(
+            next_intent(found.intent.value, order, now=now), audit_head=head_after(audit)
+        )
+        writes.append(found.intent.update(intent))
     await desk.store.commit(writes)
-    return order
+    return _WrittenAhead(order, prepared)
 
 
-def _sending_audit(order: Order, now: datetime) -> Write:
+def _sending_audit(order: Order, now: datetime, previous: str) -> Create:
     return audit_write(
         "order-sending",
         order.client_order_id,
@@ -232,58 +265,9 @@ def _sending_audit(order: Order, now: datetime) -> Write:
             "side": order.side,
             "quantity": plain(order.quantity),
             "price": plain(order.price),
+            "signer": order.signer,
+            "nonce": order.nonce,
             "payload_hash": order.payload_hash,
         },
+        previous=previous,
     )
-
-
-async def _send(desk: _Desk, plan: OrderPlan, order: Order) -> list[OutboxMessage]:
-    ticket = await desk.breakers.admit(order.venue, order.client_order_id)
-    if ticket is None:
-        refused = denied(breaker_refusal(order.venue))
-        return await desk.recorder.record(plan.intent_id, order.client_order_id, refused)
-    venue = desk.venues[order.venue]
-    verdict = await last_gate(
-        desk.store,
-        order,
-        ticket=ticket,
-        clock=desk.clock,
-        request_timeout=venue.capabilities.request_timeout,
-    )
-    if isinstance(verdict, Superseded):
-        await desk.breakers.release(ticket)
-        return []
-    if verdict is not None:
-        await desk.breakers.release(ticket)
-        return await desk.recorder.record(plan.intent_id, order.client_order_id, denied(verdict))
-    outcome, problem = await _submit(venue, order)
-    try:
-        return await desk.recorder.record(plan.intent_id, order.client_order_id, outcome)
-    finally:
-        await _report(desk, ticket, problem)
-
-
-async def _submit(venue: ExecutionVenue, order: Order) -> tuple[Outcome, str | None]:
-    """What the venue proves, and why it counts against the venue's breaker (None: it does not)."""
-    timeout_s = venue.capabilities.request_timeout.total_seconds()
-    try:
-        async with asyncio.timeout(timeout_s):
-            outcome = from_report(await venue.submit(order))
-            return outcome, outcome.reason if outcome.status is OrderStatus.UNKNOWN else None
-    except RejectedError as error:
-        return rejected(error.code, error.message), None
-    except TransientError as error:
-        return never_sent(str(error)), str(error)
-    except (OutcomeUnknownError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
-        return unknown(reason), reason
-    except Exception as error:  # noqa: BLE001 - at the wire, what is not proven is unknown
-        reason = f"{type(error).__name__}: {error}"
-        return unknown(reason), reason
-
-
-async def _report(desk: _Desk, ticket: Ticket, problem: str | None) -> None:
-    if problem is None:
-        await desk.breakers.succeeded(ticket)
-    else:
-        await desk.breakers.failed(ticket, problem)

@@ -14,8 +14,9 @@ from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Capabilities
 from common.domain.order import Fill, Order, OrderStatus
 from common.errors import TransientError
-from common.execution import attempts, recorder
+from common.execution import attempts, recorder, sender
 from common.execution.outcome import from_report, rejected
+from common.execution.request import unsigned_request
 from common.outbox import clear
 from common.ports import Ref
 from functions.execute import handler as execute
@@ -28,7 +29,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
     """hummingbot#493, #6901: a timeout is taken for a refusal."""
-    patch.setattr(execute, "unknown", lambda reason: rejected("TIMEOUT", reason))
+    patch.setattr(sender, "unknown", lambda reason: rejected("TIMEOUT", reason))
 
 
 def resent_on_redelivery(patch: pytest.MonkeyPatch) -> None:
@@ -39,7 +40,8 @@ def resent_on_redelivery(patch: pytest.MonkeyPatch) -> None:
             return []
         order = await load(desk.store, Order, Ref(ORDERS, found.intent.value.client_order_id))
         assert order is not None
-        return await execute._send(desk, event.plan, order.value)
+        request = unsigned_request(order.value, now=desk.clock.now())
+        return await desk.sender.send(event.plan, order.value, request)
 
     patch.setattr(execute, "_ask_if_sending", send_again)
 
@@ -48,18 +50,20 @@ def sent_without_writing_ahead(patch: pytest.MonkeyPatch) -> None:
     """The order is recorded after it was sent; a crash in between leaves an orphan."""
     original = execute._write_ahead
 
-    async def unwritten(desk: Any, event: Any, found: Any) -> Any:
+    async def unwritten(desk: Any, plan: Any, found: Any, order: Any, prepared: Any) -> Any:
         class _Later:
             async def commit(self, writes: Any) -> None:
                 later.extend(writes)
 
         later: list[Any] = []
-        order = await original(replace(desk, store=_Later()), event, found)
-        venue = desk.venues[order.venue]
-        report = await venue.submit(order)
+        written = await original(replace(desk, store=_Later()), plan, found, order, prepared)
+        order = written.order
+        report = await desk.venues[order.venue].submit(order, prepared)
         await desk.store.commit(later)
-        await desk.recorder.record(event.plan.intent_id, order.client_order_id, from_report(report))
-        return order
+        await desk.sender.recorder.record(
+            plan.intent_id, order.client_order_id, from_report(report)
+        )
+        return []
 
     patch.setattr(execute, "_write_ahead", unwritten)
 
@@ -121,7 +125,7 @@ def unfinished_signals_not_swept(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         return
 
-    patch.setattr(settle, "_finish_signals", nothing)
+    patch.setattr(settle, "finish_signals", nothing)
 
 
 def partial_fill_is_full(patch: pytest.MonkeyPatch) -> None:

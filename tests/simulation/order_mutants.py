@@ -9,14 +9,15 @@ import pytest
 from common.domain.exposure import Exposure, Reservation
 from common.domain.money import ZERO
 from common.domain.order import OrderStatus
-from common.execution import attempts, gate, recorder
+from common.execution import attempts, gate, recorder, sender
 from common.execution.outcome import from_report
+from common.execution.sender import Sender
 from common.how.trading_state import TradingState
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
 from functions.execute import handler as execute
 from functions.route import handler as route
-from functions.settle import handler as settle
+from functions.settle import resolving
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -27,7 +28,7 @@ def breaker_never_told(patch: pytest.MonkeyPatch) -> None:
     async def silent(*_: Any) -> None:
         return
 
-    patch.setattr(execute, "_report", silent)
+    patch.setattr(Sender, "_report", silent)
 
 
 def breaker_not_asked(patch: pytest.MonkeyPatch) -> None:
@@ -46,7 +47,7 @@ def last_gate_skipped(patch: pytest.MonkeyPatch) -> None:
     async def open_gate(*_: Any, **__: Any) -> None:
         return
 
-    patch.setattr(execute, "last_gate", open_gate)
+    patch.setattr(sender, "last_gate", open_gate)
 
 
 def halt_read_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -86,7 +87,7 @@ def retried_after_a_partial_fill(patch: pytest.MonkeyPatch) -> None:
 
 def fills_of_a_query_dropped(patch: pytest.MonkeyPatch) -> None:
     """Fills count when the venue answers an order, not when it is asked about one."""
-    patch.setattr(settle, "from_report", lambda report: replace(from_report(report), fills=()))
+    patch.setattr(resolving, "from_report", lambda report: replace(from_report(report), fills=()))
 
 
 def plan_not_compared(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,195 @@
+"""From an order to its venue and back: signed, let through, sent once, its outcome recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from common.config import Settings
+from common.domain.events import OutboxMessage
+from common.domain.instrument import Venue
+from common.domain.order import IntentStatus, Order, OrderPlan, OrderStatus, SignedRequest
+from common.errors import (
+    DeniedError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RejectedError,
+    TransientError,
+)
+from common.execution.gate import Superseded, breaker_refusal, last_gate
+from common.execution.outcome import (
+    Outcome,
+    denied,
+    from_report,
+    never_sent,
+    rejected,
+    unknown,
+)
+from common.execution.recorder import Recorder
+from common.how.limits import Refusal
+from common.ports import Clock, DocumentStore, ExecutionVenue
+from common.where.breaker import Ticket
+from common.where.breakers import Breakers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared:
+    """No request came of an order. `problem` counts against the venue's breaker."""
+
+    outcome: Outcome
+    problem: str | None = None
+
+
+class Sender:
+    """The one way to a venue, for `execute` and for the resends of `settle`."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        settings: Settings,
+        venues: Mapping[Venue, ExecutionVenue],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._venues = venues
+        self._breakers = Breakers(store, clock, settings.breaker)
+        self.recorder = Recorder(store, clock, max_attempts=settings.limits.max_attempts)
+
+    async def prepare(self, order: Order) -> SignedRequest | Unprepared:
+        """The exact request, before anything is written.
+
+        Raises:
+            DeniedError: the key may not be used.
+            RateLimitedError: not now; the message comes again.
+        """
+        if not await self._breakers.would_admit(order.venue):
+            return Unprepared(denied(breaker_refusal(order.venue)))
+        venue = self._venues[order.venue]
+        try:
+            async with asyncio.timeout(venue.capabilities.request_timeout.total_seconds()):
+                return await venue.prepare(order)
+        except RejectedError as error:
+            return Unprepared(rejected(error.code, error.message))
+        except (DeniedError, RateLimitedError):
+            raise
+        except (TransientError, OutcomeUnknownError, TimeoutError) as error:
+            reason = str(error) or "it did not answer in time"
+            return Unprepared(never_sent(reason), reason)
+        except Exception as error:  # noqa: BLE001 - nothing was sent; another venue may do better
+            reason = f"{type(error).__name__} while the order was prepared"
+            return Unprepared(never_sent(reason), reason)
+
+    async def send(
+        self, plan: OrderPlan, order: Order, prepared: SignedRequest | Unprepared
+    ) -> list[OutboxMessage]:
+        """Send an order that is written ahead; record what is proven, whatever that is."""
+        if isinstance(prepared, Unprepared) and prepared.problem is None:
+            return await self._record(plan, order, prepared.outcome)
+        ticket = await self._breakers.admit(order.venue, order.client_order_id)
+        if ticket is None:
+            return await self._record(plan, order, denied(breaker_refusal(order.venue)))
+        if isinstance(prepared, Unprepared):
+            await self._breakers.failed(ticket, prepared.problem or "")
+            return await self._record(plan, order, prepared.outcome)
+        verdict = await self._gate(order, prepared, ticket, frozenset({IntentStatus.SENDING}))
+        if verdict is not None:
+            await self._breakers.release(ticket)
+            if isinstance(verdict, Superseded):
+                return []
+            return await self._record(plan, order, denied(verdict))
+        outcome, problem = await submit_once(self._venues[order.venue], order, prepared)
+        try:
+            return await self._record(plan, order, outcome)
+        finally:
+            await self._report(ticket, problem)
+
+    async def resend(
+        self, plan: OrderPlan, order: Order, request: SignedRequest
+    ) -> list[OutboxMessage]:
+        """Send the same bytes again, where the venue takes them at most once.
+
+        Only what the venue holds is proof: a refusal may be of the second copy alone, while the
+        first was taken.
+        """
+        ticket = await self._breakers.admit(order.venue, order.client_order_id)
+        if ticket is None:
+            return []
+        unproven = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN})
+        if await self._gate(order, request, ticket, unproven) is not None:
+            await self._breakers.release(ticket)
+            return []
+        outcome, problem = await submit_once(self._venues[order.venue], order, request)
+        try:
+            if outcome.status in {OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
+                return []
+            return await self._record(plan, order, outcome)
+        finally:
+            await self._report(ticket, problem)
+
+    async def _gate(
+        self,
+        order: Order,
+        request: SignedRequest,
+        ticket: Ticket,
+        allowed: frozenset[IntentStatus],
+    ) -> Refusal | Superseded | None:
+        return await last_gate(
+            self._store,
+            order,
+            request,
+            ticket=ticket,
+            clock=self._clock,
+            request_timeout=self._venues[order.venue].capabilities.request_timeout,
+            allowed=allowed,
+        )
+
+    async def _record(self, plan: OrderPlan, order: Order, outcome: Outcome) -> list[OutboxMessage]:
+        return await self.recorder.record(plan.intent_id, order.client_order_id, outcome)
+
+    async def _report(self, ticket: Ticket, problem: str | None) -> None:
+        if problem is None:
+            await self._breakers.succeeded(ticket)
+        else:
+            await self._breakers.failed(ticket, problem)
+
+
+async def submit_once(
+    venue: ExecutionVenue, order: Order, request: SignedRequest
+) -> tuple[Outcome, str | None]:
+    """What the venue proves, and why it counts against the venue's breaker (None: it does not)."""
+    timeout_s = venue.capabilities.request_timeout.total_seconds()
+    try:
+        async with asyncio.timeout(timeout_s):
+            outcome = from_report(await venue.submit(order, request))
+            return outcome, outcome.reason if outcome.status is OrderStatus.UNKNOWN else None
+    except RejectedError as error:
+        return rejected(error.code, error.message), None
+    except TransientError as error:
+        return never_sent(str(error)), str(error)
+    except (OutcomeUnknownError, TimeoutError) as error:
+        reason = str(error) or "no answer in time"
+        return unknown(reason), reason
+    except Exception as error:  # noqa: BLE001 - at the wire, what is not proven is unknown
+        reason = f"{type(error).__name__}: {error}"
+        return unknown(reason), reason
+
+
+async def answer_of(venue: ExecutionVenue, asked: Awaitable[T]) -> T:
+    """A query's answer. Whatever else comes back is not one, and proves nothing.
+
+    Raises TransientError: no answer in time, or none that can be used.
+    """
+    label = venue.venue.label
+    try:
+        async with asyncio.timeout(venue.capabilities.request_timeout.total_seconds()):
+            return await asked
+    except TransientError:
+        raise
+    except TimeoutError:
+        raise TransientError(f"{label} did not answer a query in time") from None
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise TransientError(f"{label}'s answer cannot be used ({problem})") from error
