@@ -1,9 +1,18 @@
 """Where an order may go, and the record that says why it went there."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from common.domain.moment import UtcDatetime
-from common.domain.money import Money
+from common.domain.money import ZERO, Money
+
+
+class RoutingMode(StrEnum):
+    """How Agent Where chooses among the venues that can take an order."""
+
+    PRIORITY = "PRIORITY"  # the first in order
+    COST = "COST"  # the one with the least expected cost
+    SPLIT = "SPLIT"  # shares at several, at the least expected cost together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +29,17 @@ class VenueCheck:
     breaker: str  # CLOSED, OPEN, HALF_OPEN
     quantity: Money | None  # the size that it would take
     table_age_s: int | None
+    fee: Money | None = None  # fraction of notional that a taker pays
+    liquidity: Money | None = None  # quote currency; None when the venue does not say
+    cost_bps: Money | None = None  # expected for `quantity`: fee, and impact if liquidity is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedShare:
+    """What a split sends to one venue."""
+
+    venue: str
+    quantity: Money  # base units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +62,7 @@ class RoutingDecision:
     reason_code: str
     routing_duration_ms: int
     created_at: UtcDatetime
+    requested_mode: RoutingMode = RoutingMode.PRIORITY
+    mode: RoutingMode = RoutingMode.PRIORITY  # in force; `routing_reason` says why it differs
+    shares: tuple[RoutedShare, ...] = ()  # of a split, the largest first
+    left_over: Money = ZERO  # base units of a split that no venue could take

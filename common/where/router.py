@@ -1,56 +1,44 @@
-"""Agent Where: the first enabled venue, in priority order, that really can take the trade.
+"""Agent Where: the enabled venues that really can take the trade, in order, and where it goes.
 
-Pure: tables, breakers and size in; the checks of every venue and the usable ones in order out.
+Pure: tables, breakers and size in; what every venue said and the legs to execute out. Three modes:
+the first usable venue (PRIORITY), the cheapest (COST), or shares over several (SPLIT).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from common.config import BreakerSettings
-from common.domain.instrument import Instrument, InstrumentTable, Venue, price_bound
-from common.domain.money import ZERO
-from common.domain.order import OrderSide, VenueCandidate
-from common.domain.rounding import PRICE_NOT_ON_TICK, check_order, round_price, round_quantity
-from common.domain.routing import VenueCheck
-from common.errors import InvalidInputError
-from common.where.breaker import Breaker, BreakerStatus, would_admit
+from common.domain.instrument import InstrumentTable, Venue
+from common.domain.money import ZERO, plain
+from common.domain.order import VenueCandidate
+from common.domain.routing import RoutedShare, RoutingMode, VenueCheck
+from common.where.breaker import Breaker
+from common.where.checks import TABLE_AGE_MAX, Offer, RouteCode, RouteRequest, Surroundings, ask
+from common.where.shares import Leg, Sharing, share_out
 
-
-class RouteCode(StrEnum):
-    AVAILABLE = "AVAILABLE"
-    VENUE_NOT_ENABLED = "VENUE_NOT_ENABLED"
-    INSTRUMENTS_NOT_LOADED = "INSTRUMENTS_NOT_LOADED"
-    PAIR_NOT_LISTED = "PAIR_NOT_LISTED"
-    MARKET_CLOSED = "MARKET_CLOSED"
-    BREAKER_OPEN = "BREAKER_OPEN"
-    SHORT_NOT_POSSIBLE = "SHORT_NOT_POSSIBLE"
-    NO_VENUE_HAS_PAIR = "NO_VENUE_HAS_PAIR"
-    NO_VENUE_AVAILABLE = "NO_VENUE_AVAILABLE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteRequest:
-    symbol: str
-    side: OrderSide
-    quantity: Decimal  # base units, before lot rounding
-    price: Decimal  # mark, > 0
-    slippage_max: Decimal  # fraction of the mark that the price may be worse
-    held: Mapping[Venue, Decimal]  # signed quantity at each venue; a spot sale draws on it
-    enabled: frozenset[Venue]  # by the user; a configured order may name others
+__all__ = ["Leg", "Route", "RouteCode", "RouteRequest", "choose_venue"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`candidates` are the venues that can take it, best first; empty means skipped, and why."""
+    """No legs means skipped, and why. One leg, unless the order is split."""
 
-    checks: tuple[VenueCheck, ...]
-    candidates: tuple[VenueCandidate, ...]
-    selected: Venue | None
+    checks: tuple[VenueCheck, ...]  # every venue asked, in the order asked
+    legs: tuple[Leg, ...]
+    selected: Venue | None  # the first of the first leg
     code: str
     reason: str
+    requested_mode: RoutingMode
+    mode: RoutingMode  # in force: a split that is not possible goes by priority
+    shares: tuple[RoutedShare, ...] = ()  # of a split
+    left_over: Decimal = ZERO  # base units that a split found no place for
+
+    @property
+    def candidates(self) -> tuple[VenueCandidate, ...]:
+        """Of the first leg, best first."""
+        return self.legs[0].candidates if self.legs else ()
 
 
 def choose_venue(
@@ -61,120 +49,78 @@ def choose_venue(
     breakers: Mapping[Venue, Breaker],
     breaker_settings: BreakerSettings,
     now: datetime,
+    mode: RoutingMode = RoutingMode.PRIORITY,
+    table_age_max: timedelta = TABLE_AGE_MAX,
 ) -> Route:
     """Ask every venue in order, so that the record explains each one, chosen or not."""
-    checks: list[VenueCheck] = []
-    candidates: list[VenueCandidate] = []
-    for venue in venues:
-        check, candidate = _ask(
-            request,
-            venue,
-            table=tables.get(venue),
-            breaker=breakers.get(venue),
-            breaker_settings=breaker_settings,
-            now=now,
-        )
-        checks.append(check)
-        if candidate is not None:
-            candidates.append(candidate)
-    if candidates:
-        chosen = next(check for check in checks if check.ok)
+    known = Surroundings(
+        tables=tables,
+        breakers=breakers,
+        breaker_settings=breaker_settings,
+        now=now,
+        table_age_max=table_age_max,
+    )
+    note = ""
+    if mode is RoutingMode.SPLIT:
+        offers = [ask(request, venue, known, in_parts=True) for venue in venues]
+        sharing = share_out(request, offers)
+        if isinstance(sharing, Sharing):
+            return _split_route(sharing)
+        note = sharing
+    offers = [ask(request, venue, known, in_parts=False) for venue in venues]
+    return _whole_route(request, offers, mode, note)
+
+
+def _split_route(sharing: Sharing) -> Route:
+    return Route(
+        checks=tuple(offer.check for offer in sharing.offers),
+        legs=sharing.legs,
+        selected=sharing.legs[0].candidates[0].venue,
+        code=RouteCode.AVAILABLE,
+        reason=sharing.reason,
+        requested_mode=RoutingMode.SPLIT,
+        mode=RoutingMode.SPLIT,
+        shares=sharing.shares,
+        left_over=sharing.left_over,
+    )
+
+
+def _whole_route(
+    request: RouteRequest, offers: Sequence[Offer], requested: RoutingMode, note: str
+) -> Route:
+    mode = RoutingMode.COST if requested is RoutingMode.COST else RoutingMode.PRIORITY
+    checks = tuple(offer.check for offer in offers)
+    usable = [offer for offer in offers if offer.is_usable]
+    if not usable:
+        code, reason = _why_none(request.symbol, checks)
         return Route(
-            checks=tuple(checks),
-            candidates=tuple(candidates),
-            selected=candidates[0].venue,
-            code=RouteCode.AVAILABLE,
-            reason=chosen.reason,
+            checks=checks,
+            legs=(),
+            selected=None,
+            code=code,
+            reason=reason,
+            requested_mode=requested,
+            mode=mode,
         )
-    code, reason = _why_none(request.symbol, checks)
-    return Route(checks=tuple(checks), candidates=(), selected=None, code=code, reason=reason)
-
-
-def _ask(
-    request: RouteRequest,
-    venue: Venue,
-    *,
-    table: InstrumentTable | None,
-    breaker: Breaker | None,
-    breaker_settings: BreakerSettings,
-    now: datetime,
-) -> tuple[VenueCheck, VenueCandidate | None]:
-    instrument = table.find(request.symbol) if table else None
-    quantity = round_quantity(instrument, request.quantity) if instrument else None
-    price = _limit_price(request, instrument) if instrument else None
-    refusal = _refusal(
-        request, venue, table=table, instrument=instrument, quantity=quantity, price=price
-    )
-    if refusal is None and breaker is not None:
-        refusal = _breaker_refusal(venue, breaker, breaker_settings, now)
-    count = table.pair_count if table else None
-    code, reason = refusal or (
-        RouteCode.AVAILABLE,
-        f"{request.symbol} available on {venue.label} ({count} pairs)",
-    )
-    check = VenueCheck(
-        venue=venue,
-        ok=refusal is None,
-        code=code,
-        reason=reason,
-        pair_count=count,
-        breaker=breaker.status if breaker else BreakerStatus.CLOSED,
-        quantity=quantity,
-        table_age_s=int((now - table.refreshed_at).total_seconds()) if table else None,
-    )
-    if refusal is not None or instrument is None or quantity is None or price is None:
-        return check, None
-    return check, VenueCandidate(
-        venue=venue, instrument_id=instrument.instrument_id, quantity=quantity, price=price
+    if mode is RoutingMode.COST:
+        usable.sort(key=_cost)  # stable: of equal cost the one asked first
+        if len(usable) > 1:
+            note = f"{plain(_cost(usable[0]))} bps, the least of {len(usable)} venues"
+    found = (offer.candidate(request.quantity) for offer in usable)
+    chosen = usable[0].check.reason
+    return Route(
+        checks=checks,
+        legs=(Leg(tuple(candidate for candidate in found if candidate is not None)),),
+        selected=usable[0].venue,
+        code=RouteCode.AVAILABLE,
+        reason=f"{chosen}; {note}" if note else chosen,
+        requested_mode=requested,
+        mode=mode,
     )
 
 
-def _limit_price(request: RouteRequest, instrument: Instrument) -> Decimal | None:
-    """The worst price that the order would carry; None when the venue has none that low."""
-    buy = request.side is OrderSide.BUY
-    bound = price_bound(request.price, buy=buy, slippage=request.slippage_max)
-    try:
-        return round_price(instrument, bound, buy=buy)
-    except InvalidInputError:
-        return None
-
-
-def _refusal(
-    request: RouteRequest,
-    venue: Venue,
-    *,
-    table: InstrumentTable | None,
-    instrument: Instrument | None,
-    quantity: Decimal | None,
-    price: Decimal | None,
-) -> tuple[str, str] | None:
-    symbol, label = request.symbol, venue.label
-    if venue not in request.enabled:
-        return RouteCode.VENUE_NOT_ENABLED, f"{label} is not enabled for this deployment"
-    if table is None:
-        return RouteCode.INSTRUMENTS_NOT_LOADED, f"{label}'s pairs are not loaded yet"
-    if instrument is None or quantity is None:
-        return (
-            RouteCode.PAIR_NOT_LISTED,
-            f"{symbol} is not listed on {label} ({table.pair_count} pairs)",
-        )
-    if not instrument.is_open:
-        return RouteCode.MARKET_CLOSED, f"{label}'s market for {symbol} is closed now"
-    sells = request.side is OrderSide.SELL and not instrument.shortable
-    if sells and request.held.get(venue, ZERO) < quantity:
-        return RouteCode.SHORT_NOT_POSSIBLE, f"{symbol} cannot be sold short on {label}"
-    code = PRICE_NOT_ON_TICK if price is None else check_order(instrument, quantity, price)
-    if code is not None:
-        return code, f"{symbol} on {label}: the size is outside the venue's limits ({code})"
-    return None
-
-
-def _breaker_refusal(
-    venue: Venue, breaker: Breaker, settings: BreakerSettings, now: datetime
-) -> tuple[str, str] | None:
-    if would_admit(breaker, now=now, settings=settings):
-        return None
-    return RouteCode.BREAKER_OPEN, f"{venue.label} is paused by its circuit breaker"
+def _cost(offer: Offer) -> Decimal:
+    return offer.check.cost_bps or ZERO
 
 
 def _why_none(symbol: str, checks: Sequence[VenueCheck]) -> tuple[str, str]:

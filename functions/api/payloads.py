@@ -179,13 +179,14 @@ class GenerateSignal(Payload):
 
 
 class RoutingConfigV3(Payload):
-    """The order in which an agent's (or one deployment's) venues are asked."""
+    """The order in which an agent's (or one deployment's) venues are asked, and how to choose."""
 
-    model_config = _example(agent_id="agt_...", venues=["OSTIUM", "HYPERLIQUID"])
+    model_config = _example(agent_id="agt_...", venues=["OSTIUM", "HYPERLIQUID"], mode="PRIORITY")
 
     agent_id: Identifier | None = None
     deployment_id: Identifier | None = None
     venues: VenueOrder
+    mode: Literal["PRIORITY", "COST", "SPLIT"] = "PRIORITY"
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:

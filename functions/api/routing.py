@@ -1,4 +1,4 @@
-"""The order in which venues are asked, as people set it, and what routing has recorded."""
+"""How venues are asked and chosen, as people set it, and what routing has recorded."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from common.books import V3, Book
 from common.documents import load, put
 from common.domain.agent import Agent, Deployment
 from common.domain.moment import to_ms
-from common.domain.routing import RoutingDecision
+from common.domain.routing import RoutingDecision, RoutingMode
 from common.errors import InvalidInputError
 from common.ports import Clock, DocumentStore, Query, Ref
 from common.where.priorities import RoutingConfig
@@ -19,7 +19,7 @@ CONFIG_V3 = V3.routing_config or ""
 
 
 async def set_order(wish: RoutingConfigV3, *, store: DocumentStore, clock: Clock) -> RoutingConfig:
-    """Set the order for an agent or one deployment, which must exist in V3.
+    """Set order and mode for an agent or one deployment, which must exist in V3.
 
     Raises:
         NotFoundError: no such agent or deployment.
@@ -38,7 +38,12 @@ async def set_order(wish: RoutingConfigV3, *, store: DocumentStore, clock: Clock
             raise InvalidInputError(detail, code="VENUE_NOT_ENABLED", where="body.venues")
     place = Ref(CONFIG_V3, subject)
     stored = await load(store, RoutingConfig, place)
-    config = RoutingConfig(subject_id=subject, venues=tuple(wish.venues), updated_at=clock.now())
+    config = RoutingConfig(
+        subject_id=subject,
+        venues=tuple(wish.venues),
+        updated_at=clock.now(),
+        mode=RoutingMode(wish.mode),
+    )
     if stored and replace(stored.value, updated_at=config.updated_at) == config:
         return stored.value
     audit = audit_write(
@@ -46,7 +51,7 @@ async def set_order(wish: RoutingConfigV3, *, store: DocumentStore, clock: Clock
         subject,
         at=config.updated_at,
         step=f"{to_ms(config.updated_at)}:{stored.version if stored else 0}",
-        facts={"venues": [venue.value for venue in config.venues]},
+        facts={"venues": [venue.value for venue in config.venues], "mode": config.mode.value},
     )
     await store.commit([put(stored, place, config), audit])
     return config

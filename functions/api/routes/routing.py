@@ -35,9 +35,11 @@ async def history_v2(
 @router.put("/api/v3/routing/config")
 @router.post("/api/v3/routing/config")
 async def set_config(body: RoutingConfigV3, runtime: RuntimeOf) -> JsonObject:
-    """Set the order in which an agent's or a deployment's venues are asked.
+    """Set the order in which an agent's or a deployment's venues are asked, and how to choose.
 
-    It reorders and narrows what a deployment has enabled; a venue that is not enabled stays out.
+    `mode` is PRIORITY (the first that can), COST (the cheapest that can) or SPLIT (shares over
+    several, at the least cost together); PRIORITY when left out. The order reorders and narrows
+    what a deployment has enabled; a venue that is not enabled stays out.
     """
     config = await set_order(body, store=runtime.store, clock=runtime.clock)
     return to_document(config)
@@ -45,7 +47,7 @@ async def set_config(body: RoutingConfigV3, runtime: RuntimeOf) -> JsonObject:
 
 @router.get("/api/v3/routing/config/{id}")
 async def get_config(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 - the path's word
-    """The order that was set for an agent or a deployment."""
+    """The order and mode that were set for an agent or a deployment."""
     ref = Ref(CONFIG_V3, id)
     return to_document(await required(runtime.store, RoutingConfig, ref, "routing_config"))
 

@@ -1,0 +1,119 @@
+"""SW-10 in the router: an order's shares as legs, each with its own failover."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+
+from common.domain.instrument import Venue
+from common.domain.money import ZERO, plain, round_to
+from common.domain.order import VenueCandidate
+from common.domain.routing import RoutedShare
+from common.where.checks import Offer, RouteRequest
+from common.where.splitting import VENUES_MAX, Split, SplitVenue, split
+
+_UP = Context(prec=200, rounding=ROUND_CEILING)
+_PERCENT_INCREMENT = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One share of an order, or all of it: the next candidate only when the last is proven dead."""
+
+    candidates: tuple[VenueCandidate, ...]  # at least one
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How an order is shared. `offers` are those asked, with what the split made of each."""
+
+    offers: tuple[Offer, ...]
+    legs: tuple[Leg, ...]  # the largest share first
+    shares: tuple[RoutedShare, ...]  # in the order of the legs
+    left_over: Decimal
+    reason: str
+
+
+def share_out(request: RouteRequest, offers: Sequence[Offer]) -> Sharing | str:
+    """Split the order over the usable venues that tell their liquidity; or why it is not split."""
+    venues = [venue for offer in offers if (venue := _split_venue(offer)) is not None]
+    if len(venues) < 2:
+        return "not split: fewer than two venues that could take it tell their liquidity"
+    result = split(request.quantity, request.price, venues[:VENUES_MAX])
+    if not result.shares:
+        return "not split: no share would reach a venue's minimum"
+    quantities = {share.venue: share.quantity for share in result.shares}
+    legs = _legs(offers, quantities)
+    shares = tuple(
+        RoutedShare(venue=leg.candidates[0].venue, quantity=leg.candidates[0].quantity)
+        for leg in legs
+    )
+    return Sharing(
+        offers=tuple(_told(offer, quantities, request.price) for offer in offers),
+        legs=legs,
+        shares=shares,
+        left_over=result.left_over,
+        reason=_reason(request, result, shares),
+    )
+
+
+def _split_venue(offer: Offer) -> SplitVenue | None:
+    """None when it is refused, or its liquidity is not known."""
+    instrument = offer.instrument
+    if instrument is None or not instrument.liquidity:
+        return None
+    return SplitVenue(
+        venue=offer.venue,
+        liquidity=instrument.liquidity,
+        fee=instrument.taker_fee,
+        lot=instrument.size_increment,
+        # The venue judges the notional at the price that the order carries, not at the mark.
+        min_quantity=max(instrument.min_quantity, _UP.divide(instrument.min_notional, offer.price)),
+        max_quantity=offer.room,
+    )
+
+
+def _legs(offers: Sequence[Offer], quantities: Mapping[Venue, Decimal]) -> tuple[Leg, ...]:
+    """A venue without a share stands in for as many legs as its room covers together."""
+    sharing = sorted(
+        (offer for offer in offers if offer.venue in quantities),
+        key=lambda offer: -quantities[offer.venue],
+    )
+    spare = [offer for offer in offers if offer.is_usable and offer.venue not in quantities]
+    promised = dict.fromkeys((offer.venue for offer in spare), ZERO)
+    legs = []
+    for first in sharing:
+        quantity = quantities[first.venue]
+        candidates = [first.candidate(quantity)]
+        for other in spare:
+            candidate = other.candidate(quantity)
+            if candidate is None or not other.has_room(promised[other.venue] + candidate.quantity):
+                continue
+            promised[other.venue] += candidate.quantity
+            candidates.append(candidate)
+        legs.append(Leg(tuple(candidate for candidate in candidates if candidate is not None)))
+    return tuple(legs)
+
+
+def _told(offer: Offer, quantities: Mapping[Venue, Decimal], price: Decimal) -> Offer:
+    if offer.venue in quantities:
+        return offer.sharing(quantities[offer.venue], price)
+    if not offer.is_usable:
+        return offer
+    if not offer.check.liquidity:
+        return offer.noting("no share, because its liquidity is not known")
+    return offer.noting("no share, because the others take it for less")
+
+
+def _reason(request: RouteRequest, result: Split, shares: Sequence[RoutedShare]) -> str:
+    total = sum((share.quantity for share in shares), ZERO)
+    parts = ", ".join(
+        f"{Venue(share.venue).label} {_percent(share.quantity / total)}" for share in shares
+    )
+    bps = plain(round_to(result.cost / (total * request.price) * 10_000, _PERCENT_INCREMENT))
+    count = "1 venue" if len(shares) == 1 else f"{len(shares)} venues"
+    left = f"; {plain(result.left_over)} is left over" if result.left_over else ""
+    return f"{request.symbol} over {count}: {parts} (expected cost {bps} bps){left}"
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{round_to(fraction * 100, _PERCENT_INCREMENT):f} %"
