@@ -18,6 +18,7 @@ from common.domain.instrument import DEFAULT_PRIORITY, Instrument, OrderType, Ti
 from common.domain.market import MarketSnapshot
 from common.domain.money import parse_decimal
 from common.domain.order import Order, OrderSide, OrderStatus
+from common.domain.rounding import round_quantity
 from common.errors import (
     InvalidInputError,
     OutcomeUnknownError,
@@ -33,6 +34,8 @@ from infra.venues.registry import make_venues
 from tests.builders import DEPLOYMENT_ID, NOON, a_book, a_snapshot, an_order
 
 VENUES = DEFAULT_PRIORITY
+SMALLEST = Decimal(-1)
+"""Stands for the instrument's own smallest quantity."""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class World:
                 "client_order_id": client_order_id("int_1", number),
                 "venue": self.venue.venue,
                 "instrument_id": self.instrument.instrument_id,
+                "quantity": round_quantity(self.instrument, Decimal("0.3333")),
                 **changes,
             }
         )
@@ -127,7 +131,7 @@ async def test_submit_when_sold_short_then_only_where_the_venue_can(world: World
     [
         ({"quantity": Decimal("0.00000000001")}, "QUANTITY_BELOW_MINIMUM"),
         ({"quantity": Decimal("0.333333333333")}, "QUANTITY_NOT_ON_LOT"),
-        ({"quantity": Decimal("0.0003")}, "NOTIONAL_BELOW_MINIMUM"),
+        ({"quantity": SMALLEST}, "NOTIONAL_BELOW_MINIMUM"),
         ({"price": Decimal("3015.123456789")}, "PRICE_NOT_ON_TICK"),
         ({"symbol": "NOPE", "instrument_id": "NOPE-USD"}, "INSTRUMENT_NOT_LISTED"),
         ({"instrument_id": "ETH-OTHER"}, "INSTRUMENT_NOT_LISTED"),
@@ -139,6 +143,8 @@ async def test_submit_when_the_venue_would_refuse_then_rejected_with_its_code(
     world: World, change: dict[str, Any], code: str
 ) -> None:
     """TC-E04: nothing is filled, and the venue says REJECTED when asked."""
+    if change.get("quantity") == SMALLEST:
+        change = {"quantity": world.instrument.min_quantity}
     order = world.order(**change)
     with pytest.raises(RejectedError) as refusal:
         await world.venue.submit(order)
@@ -385,5 +391,5 @@ async def test_load_instruments_when_asked_then_a_table_that_can_be_traded(world
         assert item.venue is table.venue
         assert item.size_increment > 0
         assert item.min_quantity >= item.size_increment
-        assert 0 < item.maker_fee <= item.taker_fee < Decimal("0.01")
+        assert 0 <= item.maker_fee <= item.taker_fee < Decimal("0.01")
         assert item.symbol.isalnum()
