@@ -1,5 +1,6 @@
-"""What Hyperliquid can do (hyperliquid.gitbook.io, API > Exchange endpoint)."""
+"""What Hyperliquid can do (hyperliquid.gitbook.io, API > Exchange endpoint, Nonces)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
@@ -16,3 +17,13 @@ CAPABILITIES = Capabilities(
     clock_skew_max=timedelta(seconds=2),
     request_timeout=timedelta(seconds=5),
 )
+"""What our paper stand-in of it does: nothing rests in a book there."""
+
+LIVE = replace(
+    CAPABILITIES,
+    order_types=frozenset(OrderType),
+    time_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
+    resends=True,  # a signer's nonce is taken at most once, whatever the action
+    cancel_is_a_fence=True,  # a `noop` uses up the nonce of an order that is still under way
+)
+"""What the venue itself does."""

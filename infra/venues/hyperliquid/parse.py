@@ -6,7 +6,7 @@ Sources: hyperliquid.gitbook.io, API > Info endpoint, and Tick and lot size.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -74,15 +74,16 @@ def perpetual(coin: str, size_decimals: int) -> Instrument:
 
 
 def parse_meta(payload: object, now: datetime, source: str) -> InstrumentTable:
-    """`{"type": "meta"}`: every perpetual of the first exchange that is still listed.
+    """`{"type": "meta"}`: every perpetual of the first exchange that is still listed, numbered.
 
     Raises:
         InvalidInputError: another shape, a bad name or szDecimals, a token twice, or none at all.
     """
     table: dict[str, Instrument] = {}
-    for coin, asset in _listed(payload):
+    for index, coin, asset in _listed(payload):
         where = f"meta.{coin}"
-        instrument = perpetual(coin, whole(asset, "szDecimals", where, most=PRICE_DECIMALS))
+        decimals = whole(asset, "szDecimals", where, most=PRICE_DECIMALS)
+        instrument = replace(perpetual(coin, decimals), venue_id=str(index))
         if instrument.symbol in table:
             raise InvalidInputError("listed twice", where=where)
         table[instrument.symbol] = instrument
@@ -99,15 +100,18 @@ def _universe(payload: object) -> list[tuple[str, Answer]]:
     return [(text(row, "name", f"meta.universe[{i}]"), row) for i, row in enumerate(rows)]
 
 
-def _listed(payload: object) -> list[tuple[str, Answer]]:
-    """Without the delisted, and without builder-deployed markets (`xyz:TSLA`): another exchange."""
+def _listed(payload: object) -> list[tuple[int, str, Answer]]:
+    """Without the delisted, and without builder-deployed markets (`xyz:TSLA`): another exchange.
+
+    The number of a coin is its place in the whole universe, the delisted counted.
+    """
     listed = []
-    for coin, asset in _universe(payload):
+    for index, (coin, asset) in enumerate(_universe(payload)):
         if asset.get("isDelisted") is True or ":" in coin:
             continue
         if not (coin.isascii() and coin.isalnum() and len(coin) <= 20):
             raise InvalidInputError("not a coin's name", where="meta.universe.name")
-        listed.append((coin, asset))
+        listed.append((index, coin, asset))
     return listed
 
 
@@ -129,7 +133,7 @@ def parse_asset_contexts(payload: object) -> tuple[dict[str, AssetContext], dict
         raise InvalidInputError(
             f"{len(contexts)} contexts for {len(universe)} coins", where="metaAndAssetCtxs"
         )
-    listed = {coin for coin, _ in _listed(pair[0])}
+    listed = {coin for _, coin, _ in _listed(pair[0])}
     result: dict[str, AssetContext] = {}
     refused: dict[str, str] = {}
     for (coin, _), context in zip(universe, contexts, strict=True):
