@@ -1,16 +1,20 @@
 """Settings: frozen, validated once, every error reported at once, the unit in each name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.market import INTERVAL_MS
 from common.domain.money import parse_decimal
 from common.errors import ConfigurationError
 
 VERSION = "0.1.0"
+_RAW_KEY = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
+_KEY_NAME = re.compile(r"KEY|SECRET|PRIVATE|SEED|MNEMONIC|WALLET", re.IGNORECASE)
+_NUMBERED = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +84,23 @@ class Settings:
     project: str = "sapphire-local"
     data_dir: str = ".sapphire"
     feed: str = "simulated"  # simulated, live, replay
-    venues: tuple[Venue, ...] = DEFAULT_PRIORITY
+    venues: tuple[Venue, ...] = ALL_VENUES
+    network: str = ""  # mainnet, testnet: where live orders go
     api_token: str | None = field(default=None, repr=False)
     push_audience: str | None = None  # the URL that OIDC tokens must be minted for
     push_service_account: str | None = None
+    kek_version: str = "1"  # of the key-encryption key, in the secret store
     default_capital: Decimal = Decimal("10000")
     swarm: SwarmSettings = field(default_factory=SwarmSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     telegram: TelegramSettings = field(default_factory=TelegramSettings)
     venue_urls: Mapping[Venue, str] = field(default_factory=dict)
+    further_urls: Mapping[str, str] = field(default_factory=dict)  # by variable: FURTHER
+    api_key_secrets: Mapping[Venue, str] = field(default_factory=dict)  # "name:version"
 
 
+FURTHER = ("ARBITRUM_RPC_URL", "OSTIUM_SUBGRAPH_URL", "SYMPHONY_AGENT_ID")
 _CHOICES = {
     "SAPPHIRE_MODE": ("paper", "live"),
     "SAPPHIRE_STORE": ("sqlite", "firestore"),
@@ -109,7 +118,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     picked = {name: _choice(environ, name, choices, problems) for name, choices in _CHOICES.items()}
     if picked["SAPPHIRE_MODE"] == "live":
-        problems.append("SAPPHIRE_MODE=live is refused: no venue of this version can trade live")
+        _check_live(environ, picked, problems)
+    _check_no_key(environ, problems)
+    kek_version = _kek_version(environ, problems)
     swarm = _swarm(environ, problems)
     capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
     if problems:
@@ -124,6 +135,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         api_token=environ.get("SAPPHIRE_API_TOKEN") or None,
         push_audience=environ.get("SAPPHIRE_PUSH_AUDIENCE") or None,
         push_service_account=environ.get("SAPPHIRE_PUSH_SERVICE_ACCOUNT") or None,
+        kek_version=kek_version,
         default_capital=capital,
         swarm=swarm,
         telegram=TelegramSettings(
@@ -132,10 +144,42 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         ),
         venue_urls={
             venue: environ[f"{venue}_API_URL"]
-            for venue in DEFAULT_PRIORITY
+            for venue in ALL_VENUES
             if environ.get(f"{venue}_API_URL")
         },
+        network=environ.get("SAPPHIRE_NETWORK") or "",
+        further_urls={name: environ[name] for name in FURTHER if environ.get(name)},
+        api_key_secrets={
+            venue: environ[f"{venue}_API_KEY_SECRET"]
+            for venue in ALL_VENUES
+            if environ.get(f"{venue}_API_KEY_SECRET")
+        },
     )
+
+
+def _check_live(environ: Mapping[str, str], picked: Mapping[str, str], problems: list[str]) -> None:
+    """Live trading is never entered by one variable alone."""
+    if environ.get("SAPPHIRE_NETWORK") not in {"mainnet", "testnet"}:
+        problems.append("SAPPHIRE_MODE=live needs SAPPHIRE_NETWORK=mainnet or testnet")
+    if picked["SAPPHIRE_FEED"] != "live":
+        problems.append("SAPPHIRE_MODE=live needs SAPPHIRE_FEED=live: real orders need real prices")
+
+
+def _check_no_key(environ: Mapping[str, str], problems: list[str]) -> None:
+    """A raw private key in the environment would reach every child process and crash report."""
+    problems += [
+        f"{name} looks like a private key: keys come through `sapphire seal` alone"
+        for name, value in environ.items()
+        if _RAW_KEY.fullmatch(value.strip())
+        and (value.strip()[:2] in {"0x", "0X"} or _KEY_NAME.search(name))
+    ]
+
+
+def _kek_version(environ: Mapping[str, str], problems: list[str]) -> str:
+    version = environ.get("SAPPHIRE_KEK_VERSION") or "1"
+    if not _NUMBERED.fullmatch(version):
+        problems.append("SAPPHIRE_KEK_VERSION must be a version's number such as 1, never latest")
+    return version
 
 
 def _swarm(environ: Mapping[str, str], problems: list[str]) -> SwarmSettings:

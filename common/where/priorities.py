@@ -47,10 +47,3 @@ async def routing_preference(
         if stored is not None:
             return RoutingPreference(stored.value.venues, stored.value.mode)
     return RoutingPreference(deployment.enabled_venues)
-
-
-async def venue_order(
-    store: DocumentStore, book: Book, deployment: Deployment
-) -> tuple[Venue, ...]:
-    """The venues of `routing_preference` alone."""
-    return (await routing_preference(store, book, deployment)).venues

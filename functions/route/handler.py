@@ -1,6 +1,6 @@
 """One delivery: policy and size (How), then the venue (Where): an order plan or a refusal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,9 +16,17 @@ from common.domain.identifiers import intent_id, prefixed_id
 from common.domain.instrument import OrderType, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.moment import iso, to_ms
+from common.domain.money import ZERO
 from common.domain.order import OrderPlan, OrderSide
 from common.domain.routing import RoutingDecision
-from common.domain.signal import Delivery, PositionSide, Signal, SignalRecord, SignalStatus
+from common.domain.signal import (
+    Delivery,
+    DeliveryLeg,
+    PositionSide,
+    Signal,
+    SignalRecord,
+    SignalStatus,
+)
 from common.errors import InvalidInputError, TransientError
 from common.execution.plan import plan_hash
 from common.execution.signals import delivery_ends, finish_signal
@@ -31,8 +39,8 @@ from common.messages import attempt_message
 from common.outbox import outbox_write
 from common.ports import Clock, Create, DocumentStore, Instruments, Ref, Update, Write
 from common.where.breakers import Breakers
-from common.where.priorities import venue_order
-from common.where.router import Route, RouteRequest, choose_venue
+from common.where.priorities import RoutingPreference, routing_preference
+from common.where.router import Leg, Route, RouteRequest, choose_venue
 
 WATCH_FOR = timedelta(hours=1)
 
@@ -43,6 +51,7 @@ class _Desk:
     clock: Clock
     settings: Settings
     instruments: Instruments
+    unavailable: Mapping[Venue, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,14 @@ async def route(
     clock: Clock,
     settings: Settings,
     instruments: Instruments,
+    unavailable: Mapping[Venue, str],
 ) -> list[OutboxMessage]:
     """Route a delivery once; a repeated message changes nothing and returns what is still to
     publish.
+
+    `unavailable` says of a venue why nothing can be traded there in this mode.
     """
-    desk = _Desk(store, clock, settings, instruments)
+    desk = _Desk(store, clock, settings, instruments, unavailable)
     book = book_named(event.book)
 
     async def once() -> list[OutboxMessage]:
@@ -102,13 +114,16 @@ async def _route(desk: _Desk, case: _Case) -> list[OutboxMessage]:
     refusal = await _limits(desk, case, wanted, started)
     if refusal is not None:
         return await _refuse(store, case, refusal, started)
-    venues = await venue_order(store, case.book, case.deployment)
-    chosen = await _choose(desk, case, wanted, venues)
-    record = _record(case, venues, chosen, started=started, now=desk.clock.now())
+    preference = await routing_preference(store, case.book, case.deployment)
+    chosen = await _choose(desk, case, wanted, preference)
+    record = _record(case, preference, chosen, started=started, now=desk.clock.now())
     if chosen.selected is None:
         return await _skip(store, case, chosen, record)
-    plan = _order_plan(desk, case, chosen, wanted, record.created_at)
-    return await _plan(desk, case, chosen, record, plan)
+    plans = tuple(
+        _order_plan(desk, case, wanted, (number, leg), now=record.created_at)
+        for number, leg in enumerate(chosen.legs)
+    )
+    return await _plan(desk, case, chosen, record, plans)
 
 
 async def _load(store: DocumentStore, book: Book, delivery_id: str) -> _Case:
@@ -169,6 +184,12 @@ async def _watch(store: DocumentStore, symbol: str, now: datetime) -> None:
 async def _limits(desk: _Desk, case: _Case, wanted: _Wanted, now: datetime) -> Refusal | None:
     if case.deployment.status is not DeploymentStatus.ACTIVE:
         return Refusal(Denial.DEPLOYMENT_NOT_ACTIVE, "The deployment is paused")
+    if case.deployment.paper != (desk.settings.mode == "paper"):
+        mode = "paper" if case.deployment.paper else "live"
+        return Refusal(
+            Denial.DEPLOYMENT_MODE_MISMATCH,
+            f"The deployment is for {mode} trading, and this system runs on {desk.settings.mode}",
+        )
     stale = check_price_age(wanted.snapshot, now=now, limits=desk.settings.limits)
     if stale is not None:
         return stale
@@ -185,8 +206,10 @@ async def _limits(desk: _Desk, case: _Case, wanted: _Wanted, now: datetime) -> R
     )
 
 
-async def _choose(desk: _Desk, case: _Case, wanted: _Wanted, venues: Sequence[Venue]) -> Route:
-    symbol = case.signal.symbol
+async def _choose(
+    desk: _Desk, case: _Case, wanted: _Wanted, preference: RoutingPreference
+) -> Route:
+    symbol, venues = case.signal.symbol, preference.venues
     request = RouteRequest(
         symbol=symbol,
         side=case.side,
@@ -195,6 +218,7 @@ async def _choose(desk: _Desk, case: _Case, wanted: _Wanted, venues: Sequence[Ve
         slippage_max=desk.settings.limits.slippage_max,
         held={venue: wanted.exposure.held(venue, symbol) for venue in venues},
         enabled=frozenset(case.deployment.enabled_venues),
+        unavailable=desk.unavailable,
     )
     breakers = Breakers(desk.store, desk.clock, desk.settings.breaker)
     return choose_venue(
@@ -204,11 +228,17 @@ async def _choose(desk: _Desk, case: _Case, wanted: _Wanted, venues: Sequence[Ve
         breakers=await breakers.read(venues),
         breaker_settings=desk.settings.breaker,
         now=desk.clock.now(),
+        mode=preference.mode,
     )
 
 
 def _record(
-    case: _Case, venues: Sequence[Venue], chosen: Route, *, started: datetime, now: datetime
+    case: _Case,
+    preference: RoutingPreference,
+    chosen: Route,
+    *,
+    started: datetime,
+    now: datetime,
 ) -> RoutingDecision:
     return RoutingDecision(
         routing_id=prefixed_id("rte", case.delivery.value.delivery_id),
@@ -218,13 +248,17 @@ def _record(
         agent_id=case.signal.agent_id,
         deployment_id=case.deployment.deployment_id,
         symbol=case.signal.symbol,
-        requested_venues=tuple(venues),
+        requested_venues=tuple(preference.venues),
         checked_venues=chosen.checks,
         selected_venue=chosen.selected,
         routing_reason=chosen.reason,
         reason_code=chosen.code,
         routing_duration_ms=to_ms(now) - to_ms(started),
         created_at=now,
+        requested_mode=chosen.requested_mode,
+        mode=chosen.mode,
+        shares=chosen.shares,
+        left_over=chosen.left_over,
     )
 
 
@@ -268,50 +302,69 @@ async def _skip(
 
 
 async def _plan(
-    desk: _Desk, case: _Case, chosen: Route, record: RoutingDecision, plan: OrderPlan
+    desk: _Desk, case: _Case, chosen: Route, record: RoutingDecision, plans: Sequence[OrderPlan]
 ) -> list[OutboxMessage]:
-    now, delivery = record.created_at, case.delivery.value
-    guard = DuplicateGuard(
-        delivery_id=delivery.delivery_id, quantity=plan.candidates[0].quantity, routed_at=now
-    )
-    place = guard_ref(plan.deployment_id, plan.symbol, plan.side)
+    """Routed, its record, the duplicate guard and the messages in one commit."""
+    now, delivery, first = record.created_at, case.delivery.value, plans[0]
+    quantity = sum((plan.candidates[0].quantity for plan in plans), ZERO)
+    guard = DuplicateGuard(delivery_id=delivery.delivery_id, quantity=quantity, routed_at=now)
+    place = guard_ref(first.deployment_id, first.symbol, first.side)
     last = await load(desk.store, DuplicateGuard, place)
     refusal = check_duplicate(
         last.value if last else None,
         guard,
-        symbol=plan.symbol,
+        symbol=first.symbol,
         now=now,
         limits=desk.settings.limits,
     )
     if refusal is not None:
         return await _refuse(desk.store, case, refusal, now)
-    message = attempt_message(plan, 1, now=now)
+    messages = [attempt_message(plan, 1, now=now) for plan in plans]
     routed = replace(
         delivery,
         status=SignalStatus.ROUTED,
         reason_code=chosen.code,
         reason=chosen.reason,
         venue=chosen.selected,
-        intent_id=plan.intent_id,
-        plan_hash=plan_hash(plan),
+        intent_id=first.intent_id,
+        plan_hash=plan_hash(first),
+        legs=_legs(plans),
         updated_at=now,
     )
     writes: list[Write] = [
         case.delivery.update(routed),
         create(Ref(case.book.routing_history, record.routing_id), record),
         put(last, place, guard),
-        outbox_write(message),
+        *(outbox_write(message) for message in messages),
     ]
     await desk.store.commit(writes)
-    return [message]
+    return messages
+
+
+def _legs(plans: Sequence[OrderPlan]) -> tuple[DeliveryLeg, ...]:
+    """None for an order that goes whole."""
+    if len(plans) == 1:
+        return ()
+    return tuple(
+        DeliveryLeg(
+            intent_id=plan.intent_id,
+            plan_hash=plan_hash(plan),
+            status=SignalStatus.ROUTED,
+            reason_code="ROUTED",
+            reason="",
+            venue=plan.candidates[0].venue,
+        )
+        for plan in plans
+    )
 
 
 def _order_plan(
-    desk: _Desk, case: _Case, chosen: Route, wanted: _Wanted, now: datetime
+    desk: _Desk, case: _Case, wanted: _Wanted, numbered: tuple[int, Leg], *, now: datetime
 ) -> OrderPlan:
     deployment, signal = case.deployment, case.signal
+    number, leg = numbered
     return OrderPlan(
-        intent_id=intent_id(signal.agent_id, deployment.deployment_id, signal.signal_id, 0, 0),
+        intent_id=intent_id(signal.agent_id, deployment.deployment_id, signal.signal_id, number, 0),
         book=case.book.name,
         agent_id=signal.agent_id,
         deployment_id=deployment.deployment_id,
@@ -320,7 +373,7 @@ def _order_plan(
         symbol=signal.symbol,
         side=case.side,
         order_type=OrderType.MARKET,
-        candidates=chosen.candidates,
+        candidates=leg.candidates,
         reference_price=wanted.snapshot.mark,
         slippage_max=desk.settings.limits.slippage_max,
         policy_version=wanted.verdict.version,

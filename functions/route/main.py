@@ -6,6 +6,7 @@ from common.domain.events import DeploymentSignal, OutboxMessage
 from functions.route import handler
 from infra.bootstrap import Runtime
 from infra.gcp.entrypoint import event_function
+from infra.venues.availability import live_refusals
 
 
 @event_function
@@ -17,4 +18,5 @@ async def route(event: DeploymentSignal, runtime: Runtime) -> Sequence[OutboxMes
         clock=runtime.clock,
         settings=runtime.settings,
         instruments=runtime.make_instruments(),
+        unavailable=live_refusals(runtime.settings),
     )

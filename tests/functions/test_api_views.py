@@ -16,7 +16,7 @@ from common.books import (
     V3,
     VENUE_MARKETS,
 )
-from common.domain.instrument import Venue
+from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.order import FillRecord, OrderSide
 from common.domain.vote import Action, Stance
 from common.notifications import notification_writes
@@ -283,7 +283,11 @@ async def test_venues_when_tables_are_loaded_then_their_pair_counts(api: Api) ->
     counts = {venue["venue"]: venue["pair_count"] for venue in shown}
     assert counts[table.venue.value] == table.pair_count
     assert counts["GMX"] is None
-    assert [venue["venue"] for venue in shown] == ["HYPERLIQUID", "OSTIUM", "GMX", "SPOT"]
+    assert [venue["venue"] for venue in shown] == list(ALL_VENUES)
+    refusals = {venue["venue"]: venue["live_refusal"] for venue in shown}
+    assert refusals["HYPERLIQUID"] is None
+    assert "paused" in refusals["DRIFT"]
+    assert "ARBITRUM_RPC_URL" in refusals["OSTIUM"]
     one = (await api.get(f"/api/venues/{table.venue.value}")).json()
     assert len(one["instruments"]) == table.pair_count
     assert_problem(await api.get("/api/venues/MULTI"), 404, "VENUE_NOT_FOUND")

@@ -7,6 +7,7 @@ from common.domain.moment import iso
 from common.errors import NotFoundError
 from common.where.breakers import Breakers
 from common.wire import JsonObject, to_document
+from infra.venues.availability import live_refusal
 from infra.web.requests import RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["venues"], route_class=StrictRoute)
@@ -14,7 +15,7 @@ router = APIRouter(tags=["venues"], route_class=StrictRoute)
 
 @router.get("/api/venues")
 async def summary(runtime: RuntimeOf) -> JsonObject:
-    """Every venue in order of priority, with its live pair count."""
+    """Every venue in order of priority: its live pair count, and why it cannot trade live."""
     instruments, venues = runtime.make_instruments(), runtime.settings.venues
     breakers = await Breakers(runtime.store, runtime.clock, runtime.settings.breaker).read(venues)
     return {
@@ -22,6 +23,7 @@ async def summary(runtime: RuntimeOf) -> JsonObject:
             {
                 **_head(venue, await instruments.table(venue)),
                 "breaker": breakers[venue].status.value,
+                "live_refusal": live_refusal(venue, runtime.settings),
             }
             for venue in venues
         ]
@@ -35,7 +37,8 @@ async def table(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 -
         raise NotFoundError("no such venue", code="VENUE_NOT_FOUND")
     found = await runtime.make_instruments().table(Venue(id))
     listed = [to_document(item) for item in found.instruments] if found else []
-    return {**_head(Venue(id), found), "instruments": listed}
+    refusal = live_refusal(Venue(id), runtime.settings)
+    return {**_head(Venue(id), found), "live_refusal": refusal, "instruments": listed}
 
 
 def _head(venue: Venue, found: InstrumentTable | None) -> JsonObject:

@@ -8,7 +8,7 @@ from common.books import V2, V3
 from common.documents import create
 from common.domain.instrument import Venue
 from common.ports import Ref
-from common.where.priorities import RoutingConfig, venue_order
+from common.where.priorities import RoutingConfig, routing_preference
 from infra.local.store.memory import MemoryStore
 from tests.builders import AGENT_ID, DEPLOYMENT_ID, NOON, a_deployment
 
@@ -24,7 +24,7 @@ HL, OSTIUM, GMX = Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX
         ({DEPLOYMENT_ID: (GMX, OSTIUM)}, (GMX, OSTIUM)),
     ],
 )
-async def test_venue_order_when_configured_then_as_its_own_else_as_its_agents(
+async def test_routing_preference_when_configured_then_as_its_own_else_as_its_agents(
     configured: Mapping[str, tuple[Venue, ...]], expected: tuple[Venue, ...]
 ) -> None:
     store = MemoryStore()
@@ -32,5 +32,5 @@ async def test_venue_order_when_configured_then_as_its_own_else_as_its_agents(
         config = RoutingConfig(subject_id=subject, venues=venues, updated_at=NOON)
         await store.commit([create(Ref("venue_routing_config_v3", subject), config)])
 
-    assert await venue_order(store, V3, a_deployment()) == expected
-    assert await venue_order(store, V2, a_deployment()) == (HL, OSTIUM)
+    assert (await routing_preference(store, V3, a_deployment())).venues == expected
+    assert (await routing_preference(store, V2, a_deployment())).venues == (HL, OSTIUM)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from common.config import Settings
-from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from common.domain.instrument import ALL_VENUES, Venue
 from common.errors import (
     ConfigurationError,
     InvalidInputError,
@@ -17,6 +17,7 @@ from common.errors import (
 )
 from infra.local.clock import ManualClock
 from infra.local.store.memory import MemoryStore
+from infra.venues.availability import live_refusals
 from infra.venues.hyperliquid.meta import load_meta
 from infra.venues.registry import make_venues, paper_profile
 from tests.builders import NOON
@@ -26,7 +27,7 @@ META = {"universe": [{"name": "BTC", "szDecimals": 5}]}
 
 def test_make_venues_when_on_paper_then_every_venue_of_the_settings() -> None:
     venues = make_venues(Settings(), MemoryStore(), ManualClock(NOON))
-    assert tuple(venues) == DEFAULT_PRIORITY
+    assert tuple(venues) == ALL_VENUES
     for name, venue in venues.items():
         assert venue.venue is venue.capabilities.venue is name
         assert venue.capabilities.request_timeout < venue.capabilities.order_ttl
@@ -51,8 +52,8 @@ async def test_load_instruments_when_on_paper_then_what_only_ostium_lists() -> N
 
 def test_paper_profile_when_the_feed_is_live_then_hyperliquid_alone_is_asked() -> None:
     live = Settings(feed="live")
-    assert [v for v in DEFAULT_PRIORITY if paper_profile(v, live).load] == [Venue.HYPERLIQUID]
-    assert not [v for v in DEFAULT_PRIORITY if paper_profile(v, Settings()).load]
+    assert [v for v in ALL_VENUES if paper_profile(v, live).load] == [Venue.HYPERLIQUID]
+    assert not [v for v in ALL_VENUES if paper_profile(v, Settings()).load]
 
 
 async def test_load_instruments_when_live_and_nobody_listens_then_transient() -> None:
@@ -99,3 +100,11 @@ async def test_load_meta_when_unusable_then_says_who_acts(
 async def test_load_meta_when_the_address_is_none_then_a_person_acts() -> None:
     with pytest.raises(ConfigurationError, match="HYPERLIQUID_API_URL"):
         await load_meta("gopher://127.0.0.1", NOON)
+
+
+def test_live_refusals_when_little_is_set_up_then_each_venue_says_what_is_missing() -> None:
+    found = live_refusals(Settings(mode="live", network="testnet"))
+    assert set(found) == {Venue.OSTIUM, Venue.SPOT, Venue.SYMPHONY, Venue.DRIFT}
+    assert "ARBITRUM_RPC_URL" in found[Venue.OSTIUM]
+    assert "paused" in found[Venue.DRIFT]
+    assert live_refusals(Settings()) == {}
