@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from common.domain.events import OrderPlanned, OutboxMessage, SignalCreated
+from common.domain.events import KeySubmitted, OrderPlanned, OutboxMessage, SignalCreated
+from common.domain.instrument import Venue
 from common.domain.order import OrderPlan
 
 
@@ -22,5 +23,17 @@ def attempt_message(plan: OrderPlan, attempt: int, *, now: datetime) -> OutboxMe
         message_id=f"attempt:{plan.intent_id}:{attempt}",
         topic="order-planned",
         event=OrderPlanned(plan=plan, attempt=attempt),
+        occurred_at=now,
+    )
+
+
+def key_message(
+    book: str, deployment_id: str, venue: Venue, key_version: int, *, now: datetime
+) -> OutboxMessage:
+    """Asks `execute` to open and check a key that was stored unread."""
+    return OutboxMessage(
+        message_id=f"key-submitted:{deployment_id}:{venue}:{key_version}",
+        topic="key-submitted",
+        event=KeySubmitted(book=book, deployment_id=deployment_id, venue=venue),
         occurred_at=now,
     )

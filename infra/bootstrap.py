@@ -1,15 +1,17 @@
 """The one place where ports meet adapters. Nothing is built or imported before it is asked for."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from common.config import Settings, load_settings
+from common.domain.instrument import Venue
+from common.errors import ConfigurationError
 from common.ports import (
     Clock,
     DocumentStore,
@@ -21,6 +23,11 @@ from common.ports import (
     TokenVerifier,
     Venues,
 )
+
+if TYPE_CHECKING:
+    from infra.keys.adder import SecretAdder
+    from infra.venues.accounts import Accounts
+    from infra.venues.parts import VenueParts
 
 T = TypeVar("T")
 
@@ -38,6 +45,8 @@ class Runtime:
     make_venues: Callable[[], Venues]
     make_instruments: Callable[[], Instruments]
     make_secrets: Callable[[], SecretStore]
+    make_secret_adder: "Callable[[], SecretAdder]"  # all of the secret store that the api gets
+    make_accounts: "Callable[[], Accounts]"
     make_messenger: Callable[[], Messenger | None]  # None: no token, messages stay in the store
 
 
@@ -79,6 +88,7 @@ def build(
     """A runtime for `settings`; what is passed in replaces the adapter that the settings name."""
     clock = clock or _clock()
     store = store or _store(settings)
+    make_secrets = _once(lambda: secret_store(settings))
     return Runtime(
         settings=settings,
         clock=clock,
@@ -86,9 +96,11 @@ def build(
         publisher=publisher or _publisher(settings, clock),
         verifier=verifier or _verifier(settings, clock),
         make_feed=_once(make_feed or (lambda: _feed(settings, clock))),
-        make_venues=_once(lambda: _venues(settings, store, clock)),
+        make_venues=_once(lambda: _venues(settings, store, clock, make_secrets)),
         make_instruments=_once(lambda: _instruments(store, clock)),
-        make_secrets=_once(lambda: _secrets(settings)),
+        make_secrets=make_secrets,
+        make_secret_adder=_once(lambda: _secret_adder(make_secrets())),
+        make_accounts=_once(lambda: _accounts(settings, store, make_secrets(), clock)),
         make_messenger=_once(lambda: _messenger(settings)),
     )
 
@@ -141,10 +153,46 @@ def _feed(settings: Settings, clock: Clock) -> MarketFeed:
     return make_feed(settings, clock)
 
 
-def _venues(settings: Settings, store: DocumentStore, clock: Clock) -> Venues:
-    from infra.venues.registry import make_venues
+def _venues(
+    settings: Settings, store: DocumentStore, clock: Clock, make_secrets: Callable[[], SecretStore]
+) -> Venues:
+    from infra.venues.registry import make_live_venues, make_venues
 
-    return make_venues(settings, store, clock)
+    if settings.mode != "live":
+        return make_venues(settings, store, clock)
+    secrets = make_secrets()
+    accounts, instruments = (
+        _accounts(settings, store, secrets, clock),
+        _instruments(store, clock),
+    )
+
+    def parts_of(venue: Venue) -> "VenueParts":
+        from infra.venues.parts import VenueParts
+
+        return VenueParts(
+            accounts=accounts,
+            store=store,
+            clock=clock,
+            instruments=instruments,
+            network=settings.network,
+            api_url=settings.venue_urls.get(venue),
+            urls=settings.further_urls,
+            api_key=_api_key_reader(settings, secrets),
+        )
+
+    return make_live_venues(settings, parts_of)
+
+
+def _api_key_reader(settings: Settings, secrets: SecretStore) -> Callable[[Venue], Awaitable[str]]:
+    """The platform's own key at a venue, read when it is first needed."""
+
+    async def read(venue: Venue) -> str:
+        name, _, version = settings.api_key_secrets.get(venue, "").partition(":")
+        if not (name and version):
+            raise ConfigurationError(f"{venue}_API_KEY_SECRET must be NAME:VERSION of a secret")
+        return (await secrets.access(name, version)).decode().strip()
+
+    return read
 
 
 def _instruments(store: DocumentStore, clock: Clock) -> Instruments:
@@ -153,14 +201,29 @@ def _instruments(store: DocumentStore, clock: Clock) -> Instruments:
     return StoredInstruments(store, clock)
 
 
-def _secrets(settings: Settings) -> SecretStore:
+def secret_store(settings: Settings) -> SecretStore:
+    """Secret Manager in the cloud, files of this machine elsewhere, beside the emulators too."""
     if settings.store == "firestore" and settings.push_audience:
         from infra.gcp.secrets import SecretManagerStore
 
         return SecretManagerStore(project=settings.project)
-    from infra.local.secrets import FileSecretStore
+    from infra.keys.local_store import LocalSecretStore
 
-    return FileSecretStore(Path(settings.data_dir) / "secrets")
+    return LocalSecretStore(Path(settings.data_dir) / "secrets")
+
+
+def _secret_adder(secrets: SecretStore) -> "SecretAdder":
+    from infra.keys.adder import AddOnly
+
+    return AddOnly(secrets)
+
+
+def _accounts(
+    settings: Settings, store: DocumentStore, secrets: SecretStore, clock: Clock
+) -> "Accounts":
+    from infra.keys.vault import KeyVault
+
+    return KeyVault(store, secrets, clock, settings.kek_version)
 
 
 def _messenger(settings: Settings) -> Messenger | None:

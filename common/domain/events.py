@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from common.domain.instrument import Venue
 from common.domain.market import MarketSnapshot
 from common.domain.moment import UtcDatetime
 from common.domain.notification import Notification
@@ -62,6 +63,15 @@ class OrderUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySubmitted:
+    """A venue key lies in the secret store, unread; carries nothing of it."""
+
+    book: str
+    deployment_id: str
+    venue: Venue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationRaised:
     notification: Notification
 
@@ -72,6 +82,7 @@ Event = (
     | DeploymentSignal
     | OrderPlanned
     | OrderUnknown
+    | KeySubmitted
     | NotificationRaised
 )
 
@@ -84,6 +95,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DeploymentSignal,
         OrderPlanned,
         OrderUnknown,
+        KeySubmitted,
         NotificationRaised,
     )
 }

@@ -4,17 +4,29 @@ from common.audit import audit_write
 from common.books import Book
 from common.config import Settings
 from common.documents import create, load
-from common.domain.agent import Agent, AgentStatus, Deployment, DeploymentStatus, VenueKey
-from common.domain.identifiers import digest, prefixed_id
+from common.domain.agent import Agent, AgentStatus, Deployment, DeploymentStatus
+from common.domain.events import OutboxMessage
+from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
 from common.errors import DeniedError, InvalidInputError
-from common.ports import Clock, DocumentStore, Ref, SecretStore
-from common.wire import canonical_json
+from common.outbox import outbox_write
+from common.ports import Clock, Create, DocumentStore, Ref
+from functions.api.keys import (
+    ask_again,
+    pending_messages,
+    refuse_retired,
+    secret_name,
+    store_key,
+)
 from functions.api.payloads import DeployV2, DeployV3
 from functions.api.records import create_once, required
+from infra.keys.adder import SecretAdder
 
 DEFAULT_V3 = (Venue.HYPERLIQUID, Venue.OSTIUM)
 DEFAULT_V2 = (Venue.HYPERLIQUID,)
+
+Keys = dict[Venue, dict[str, str]]
+"""The four fields of each venue's key, by name."""
 
 
 async def deploy(
@@ -24,24 +36,25 @@ async def deploy(
     store: DocumentStore,
     clock: Clock,
     settings: Settings,
-    secrets: SecretStore | None,
-) -> Deployment:
-    """One deployment for each agent and wallet; the same request again returns it.
+    secrets: SecretAdder | None,
+) -> tuple[Deployment, list[OutboxMessage]]:
+    """One deployment for each agent and wallet, and the messages that have its keys checked.
 
+    The same request again returns it, and asks again for every check without a verdict.
     `secrets` may be None when no key came along.
 
     Raises:
         NotFoundError: no such agent in this book.
-        InvalidInputError: a venue that the agent cannot have, or a key that is missing or unused.
+        InvalidInputError: a venue that the agent cannot have, a key that is missing or unused, or
+            AGENT_ADDRESS_RETIRED.
         DeniedError: AGENT_PAUSED; DEPLOYMENT_EXISTS with other keys, venues or capital.
     """
     agent = await required(store, Agent, Ref(book.agents, wish.agent_id), "agent")
     if agent.status is not AgentStatus.ACTIVE:
         raise DeniedError("AGENT_PAUSED", "the agent is paused")
-    deployment_id = prefixed_id("dep", book.name, agent.agent_id, wish.user_wallet)
     keys = wish.keys()
     wanted = Deployment(
-        deployment_id=deployment_id,
+        deployment_id=prefixed_id("dep", book.name, agent.agent_id, wish.user_wallet),
         book=book.name,
         agent_id=agent.agent_id,
         user_wallet=wish.user_wallet,
@@ -53,21 +66,26 @@ async def deploy(
         created_at=clock.now(),
     )
     _check_keys(wanted, keys)
-    ref = Ref(book.deployments, deployment_id)
+    ref = Ref(book.deployments, wanted.deployment_id)
     present = await load(store, Deployment, ref)
     if present is not None:
-        return _same(present.value, wanted, keys)
-    wanted.venue_keys.update(await _store_keys(deployment_id, keys, secrets))
+        return await _again(present.value, wanted, keys, store)
+    await _store_keys(wanted, keys, store, secrets)
+    messages = pending_messages(wanted, now=wanted.created_at)
+    writes = [create(ref, wanted), _audit(wanted), *map(outbox_write, messages)]
+    kept, is_new = await create_once(store, ref, wanted, writes)
+    return (kept, messages) if is_new else await _again(kept, wanted, keys, store)
+
+
+def _audit(deployment: Deployment) -> Create:
     facts = {
-        "book": book.name,
-        "agent_id": agent.agent_id,
-        "enabled_venues": [venue.value for venue in wanted.enabled_venues],
-        "keys": sorted(wanted.venue_keys),
+        "book": deployment.book,
+        "agent_id": deployment.agent_id,
+        "enabled_venues": [venue.value for venue in deployment.enabled_venues],
+        "keys": sorted(deployment.venue_keys),
     }
-    at = wanted.created_at
-    audit = audit_write("deployment-created", deployment_id, at=at, step=0, facts=facts)
-    kept, is_new = await create_once(store, ref, wanted, [create(ref, wanted), audit])
-    return kept if is_new else _same(kept, wanted, keys)
+    at = deployment.created_at
+    return audit_write("deployment-created", deployment.deployment_id, at=at, step=0, facts=facts)
 
 
 def _venues(wish: DeployV2 | DeployV3, agent: Agent) -> tuple[Venue, ...]:
@@ -80,7 +98,7 @@ def _venues(wish: DeployV2 | DeployV3, agent: Agent) -> tuple[Venue, ...]:
     return chosen or (DEFAULT_V2 if isinstance(wish, DeployV2) else DEFAULT_V3)
 
 
-def _check_keys(wanted: Deployment, keys: dict[Venue, dict[str, str]]) -> None:
+def _check_keys(wanted: Deployment, keys: Keys) -> None:
     for venue in keys:
         if venue not in wanted.enabled_venues:
             detail = f"a key of {venue.label}, which is not among the enabled venues"
@@ -92,38 +110,36 @@ def _check_keys(wanted: Deployment, keys: dict[Venue, dict[str, str]]) -> None:
 
 
 async def _store_keys(
-    deployment_id: str, keys: dict[Venue, dict[str, str]], secrets: SecretStore | None
-) -> dict[str, VenueKey]:
+    wanted: Deployment, keys: Keys, store: DocumentStore, secrets: SecretAdder | None
+) -> None:
+    """Before the commit: a version that nobody comes to refer to does no harm."""
     if not keys:
-        return {}
+        return
     if secrets is None:
         raise ValueError("keys came along, and no secret store")
-    stored = {}
-    for venue, envelope in keys.items():
-        name = _secret_name(deployment_id, venue, envelope)
-        version = await secrets.add(name, canonical_json(envelope).encode())
-        stored[venue.value] = VenueKey(
-            agent_address=envelope["agent_address"], secret_name=name, version=version
-        )
-    return stored
+    addresses = [
+        (f"{venue.lower()}_agent_address", fields["agent_address"])
+        for venue, fields in keys.items()
+    ]
+    await refuse_retired(store, addresses)
+    for venue, fields in keys.items():
+        key = await store_key(secrets, wanted.deployment_id, venue, fields)
+        wanted.venue_keys[venue.value] = key
 
 
-def _secret_name(deployment_id: str, venue: Venue, envelope: dict[str, str]) -> str:
-    """Ends in a fingerprint of the envelope, so that another key is told from the same one.
-
-    Nothing can be learnt from it: the envelope holds 32 bytes of ciphertext that nobody can guess.
-    """
-    return f"{deployment_id}-{venue.lower()}-{digest(canonical_json(envelope))[:16]}"
-
-
-def _same(present: Deployment, wanted: Deployment, keys: dict[Venue, dict[str, str]]) -> Deployment:
+async def _again(
+    present: Deployment, wanted: Deployment, keys: Keys, store: DocumentStore
+) -> tuple[Deployment, list[OutboxMessage]]:
     """The deployment that is there, if it is what is asked for."""
     names = {
-        venue.value: _secret_name(present.deployment_id, venue, envelope)
-        for venue, envelope in keys.items()
+        venue.value: secret_name(present.deployment_id, venue, fields)
+        for venue, fields in keys.items()
     }
     if names != {venue: key.secret_name for venue, key in present.venue_keys.items()}:
-        raise DeniedError("DEPLOYMENT_EXISTS", "deployed with another key; keys are not replaced")
+        detail = "deployed with another key; keys/rotate replaces a key"
+        raise DeniedError("DEPLOYMENT_EXISTS", detail)
     if (present.enabled_venues, present.capital) != (wanted.enabled_venues, wanted.capital):
         raise DeniedError("DEPLOYMENT_EXISTS", "deployed with other venues or another capital")
-    return present
+    messages = pending_messages(present, now=wanted.created_at)
+    await ask_again(store, messages)
+    return present, messages

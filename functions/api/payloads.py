@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from common.domain.instrument import DEFAULT_PRIORITY, Venue
+from common.domain.agent import KEYED_VENUES
+from common.domain.instrument import Venue
 from infra.web.fields import (
     Address,
     Amount,
@@ -15,6 +16,7 @@ from infra.web.fields import (
     Fraction,
     Identifier,
     InitialisationVector,
+    KeyedVenue,
     Name,
     Payload,
     Percentage,
@@ -100,7 +102,7 @@ class _Deploy(Payload):
 
     @model_validator(mode="after")
     def _keys_are_whole(self) -> Self:
-        for venue in DEFAULT_PRIORITY:
+        for venue in KEYED_VENUES:
             given = [part is not None for part in self._parts(venue)]
             if any(given) and not all(given):
                 fields = ", ".join(f"{venue.lower()}_{field}" for field in KEY_FIELDS)
@@ -112,7 +114,7 @@ class _Deploy(Payload):
 
     def keys(self) -> dict[Venue, dict[str, str]]:
         """The venues that came with a key: its envelope by field name, the address among it."""
-        found = {venue: self._parts(venue) for venue in DEFAULT_PRIORITY}
+        found = {venue: self._parts(venue) for venue in KEYED_VENUES}
         return {
             venue: {name: part for name, part in zip(KEY_FIELDS, parts, strict=True) if part}
             for venue, parts in found.items()
@@ -136,6 +138,40 @@ class DeployV2(_Deploy):
     spot_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
     spot_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
     spot_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+    aster_agent_address: Address | None = None
+    aster_agent_key_encrypted: EncryptedKey | None = Field(default=None, repr=False)
+    aster_agent_key_iv: InitialisationVector | None = Field(default=None, repr=False)
+    aster_agent_key_tag: AuthenticationTag | None = Field(default=None, repr=False)
+
+
+class RotateKey(Payload):
+    """The venue's next key, sealed with the next key version, of an agent never used before."""
+
+    model_config = _example(
+        deployment_id="dep_...",
+        venue="HYPERLIQUID",
+        agent_address="0x2222222222222222222222222222222222222222",
+        agent_key_encrypted="00" * 32,
+        agent_key_iv="00" * 12,
+        agent_key_tag="00" * 16,
+    )
+
+    deployment_id: Identifier
+    venue: KeyedVenue
+    agent_address: Address
+    agent_key_encrypted: EncryptedKey = Field(repr=False)
+    agent_key_iv: InitialisationVector = Field(repr=False)
+    agent_key_tag: AuthenticationTag = Field(repr=False)
+
+    def sealed(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in KEY_FIELDS}
+
+
+class RevokeKey(Payload):
+    model_config = _example(deployment_id="dep_...", venue="HYPERLIQUID")
+
+    deployment_id: Identifier
+    venue: KeyedVenue
 
 
 class PercentageSize(Payload):

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from common.domain.agent import KEYED_VENUES
 from common.domain.identifiers import ID_PATTERN
 from common.domain.instrument import Venue
 from common.domain.money import parse_decimal
 
 DECIMAL_PLACES_MAX = 18
-_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _SYMBOL = re.compile(r"[A-Za-z0-9]{1,20}")
 _UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ZERO_WIDTH_JOINER = "\u200d"  # emoji are built with it
@@ -25,9 +25,9 @@ class Payload(BaseModel):
 
 
 def _address(text: str) -> str:
-    if not _EVM_ADDRESS.fullmatch(text):
-        raise ValueError("must be 0x and 40 hexadecimal digits")
-    return text.lower()
+    from infra.keys.address import parse_address
+
+    return parse_address(text)
 
 
 def _identifier(text: str) -> str:
@@ -96,7 +96,7 @@ def _cash(value: object) -> object:
 _decimal = BeforeValidator(parse_decimal)
 
 Address = Annotated[str, AfterValidator(_address)]
-"""An EVM address in any case (no checksum is verified); its lower-case form is what is kept."""
+"""An EVM address; mixed case must be its checksum. Its lower-case form is what is kept."""
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Symbol = Annotated[str, AfterValidator(_symbol)]
 Name = Annotated[str, Field(max_length=120), AfterValidator(_readable)]
@@ -129,5 +129,13 @@ def _venue(value: object) -> object:
     raise ValueError(f"must be one of {', '.join(venue for venue in Venue if venue != 'MULTI')}")
 
 
+def _keyed_venue(value: object) -> object:
+    venue = _venue(value)
+    if venue not in KEYED_VENUES:
+        raise ValueError(f"must be one of {', '.join(KEYED_VENUES)}")
+    return venue
+
+
 AnyVenue = Annotated[Venue, BeforeValidator(_venue, json_schema_input_type=str)]
+KeyedVenue = Annotated[Venue, BeforeValidator(_keyed_venue, json_schema_input_type=str)]
 VenueOrder = Annotated[list[AnyVenue], AfterValidator(distinct_venues)]

@@ -14,6 +14,7 @@ TOPIC_OF = {
     "DeploymentSignal": "deployment-signal",
     "OrderPlanned": "order-planned",
     "OrderUnknown": "order-unknown",
+    "KeySubmitted": "key-submitted",
     "NotificationRaised": "notifications",
 }
 

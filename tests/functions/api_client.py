@@ -12,13 +12,13 @@ import httpx
 from common.books import V2, V3
 from common.config import Settings
 from common.documents import create
-from common.domain.agent import AgentStatus
+from common.domain.agent import AgentStatus, KeyStatus, VenueKey
 from common.domain.identifiers import digest
 from common.domain.instrument import Venue
 from common.ports import DocumentStore, Publisher, Ref
 from infra.bootstrap import Runtime, build, use
 from infra.local.store.memory import MemoryStore
-from tests.builders import an_agent
+from tests.builders import a_deployment, an_agent
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.verifier import OpenVerifier
@@ -26,7 +26,8 @@ from tests.functions.harness import framework_app
 
 TOKEN = "a-token-of-the-tests"
 V3_AGENT, V2_AGENT, GMX_AGENT, PAUSED_AGENT = "agt_v3", "agt_v2", "agt_gmx", "agt_paused"
-WALLET = "0x" + "aB" * 20
+KEYED_V3, KEYED_V2 = "dep_keyed_v3", "dep_keyed_v2"
+WALLET = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"  # as people paste it: its case is a checksum
 
 
 @dataclass
@@ -90,6 +91,31 @@ async def seed_agents(store: DocumentStore) -> None:
         (V3, an_agent(PAUSED_AGENT, book="v3", status=AgentStatus.PAUSED)),
     ]
     await store.commit([create(Ref(book.agents, each.agent_id), each) for book, each in agents])
+
+
+async def seed_keyed_deployments(store: DocumentStore) -> None:
+    """One deployment in each book with a Hyperliquid key that the executor found READY."""
+    key = VenueKey(
+        agent_address="0x" + "33" * 20,
+        secret_name="of-the-tests",
+        version="1",
+        status=KeyStatus.READY,
+    )
+    deployments = [
+        (book, a_deployment(name, book=book.name, venue_keys={"HYPERLIQUID": key}))
+        for book, name in ((V3, KEYED_V3), (V2, KEYED_V2))
+    ]
+    await store.commit(
+        [create(Ref(book.deployments, each.deployment_id), each) for book, each in deployments]
+    )
+
+
+def rotation_body(deployment_id: str, seed: int = 2, **changes: Any) -> dict[str, Any]:
+    """A rotation of the Hyperliquid key to another agent."""
+    fields = {
+        name.removeprefix("hyperliquid_"): v for name, v in key_of("hyperliquid", seed).items()
+    }
+    return {"deployment_id": deployment_id, "venue": "HYPERLIQUID", **fields, **changes}
 
 
 def key_of(venue: str, seed: int = 1) -> dict[str, str]:

@@ -9,6 +9,8 @@ import pytest
 
 from functions.api.application import application
 from tests.functions.api_client import (
+    KEYED_V2,
+    KEYED_V3,
     V2_AGENT,
     V3_AGENT,
     WALLET,
@@ -17,6 +19,8 @@ from tests.functions.api_client import (
     assert_problem,
     in_chunks,
     key_of,
+    rotation_body,
+    seed_keyed_deployments,
     signal_body,
 )
 
@@ -39,6 +43,10 @@ VALID: dict[str, dict[str, Any]] = {
         **key_of("gmx"),
         **key_of("spot"),
     },
+    "/api/v3/agents/keys/rotate": rotation_body(KEYED_V3),
+    "/api/agents/keys/rotate": rotation_body(KEYED_V2),
+    "/api/v3/agents/keys/revoke": {"deployment_id": KEYED_V3, "venue": "HYPERLIQUID"},
+    "/api/agents/keys/revoke": {"deployment_id": KEYED_V2, "venue": "HYPERLIQUID"},
     "/api/v3/signals/generate": signal_body(),
     "/api/signals/generate": signal_body(V2_AGENT),
     "/api/v3/routing/config": {"agent_id": V3_AGENT, "venues": ["OSTIUM", "HYPERLIQUID"]},
@@ -52,6 +60,13 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/ops/reduce": {"reason": "a test"},
     "/api/ops/resume": {"reason": "a test"},
 }
+
+
+@pytest.fixture
+async def api(api: Api) -> Api:
+    """With the deployments whose keys the examples rotate and revoke."""
+    await seed_keyed_deployments(api.store)
+    return api
 
 
 def _operations() -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ from functions.settle.main import settle
 from infra.bootstrap import Runtime
 from infra.feeds.simulated import SimulatedFeed
 from infra.local.store.memory import MemoryStore
+from infra.venues.accounts import Accounts
 from infra.venues.instruments import StoredInstruments
 from tests.builders import a_deployment, a_signal, a_signal_record, an_agent
 from tests.fakes.verifier import OpenVerifier
@@ -276,6 +277,9 @@ def _runtime(
     def no_secrets() -> SecretStore:
         raise AssertionError("nothing in this chain reads a secret")
 
+    def no_accounts() -> Accounts:
+        raise AssertionError("the simulated venues sign nothing")
+
     def no_messenger() -> Messenger | None:
         return None
 
@@ -289,5 +293,7 @@ def _runtime(
         make_venues=lambda: venues,
         make_instruments=lambda: instruments,
         make_secrets=no_secrets,
+        make_secret_adder=no_secrets,
+        make_accounts=no_accounts,
         make_messenger=no_messenger,
     )

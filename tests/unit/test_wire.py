@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from common.domain.events import (
     DeploymentSignal,
+    KeySubmitted,
     MarketUpdated,
     NotificationRaised,
     OrderPlanned,
@@ -18,6 +19,7 @@ from common.domain.events import (
     SignalCreated,
 )
 from common.domain.exposure import Exposure
+from common.domain.instrument import Venue
 from common.domain.moment import UtcDatetime
 from common.domain.money import Money
 from common.domain.order import Order, OrderIntent
@@ -72,6 +74,7 @@ EVENTS = [
     DeploymentSignal(book="v3", delivery_id="dlv_1"),
     OrderPlanned(plan=a_plan(), attempt=2),
     OrderUnknown(intent_id="int_1"),
+    KeySubmitted(book="v3", deployment_id="dep_1", venue=Venue.HYPERLIQUID),
     NotificationRaised(notification=a_notification()),
 ]
 

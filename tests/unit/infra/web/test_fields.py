@@ -13,7 +13,10 @@ from infra.web import fields
 @pytest.mark.parametrize(
     ("kind", "given", "kept"),
     [
-        (fields.Address, "0x" + "aB" * 20, "0x" + "ab" * 20),
+        (fields.Address, "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB", "0x" + "ab" * 20),
+        (fields.Address, "0x" + "AB" * 20, "0x" + "ab" * 20),
+        (fields.Address, "0x" + "ab" * 20, "0x" + "ab" * 20),
+        (fields.KeyedVenue, "ASTER", Venue.ASTER),
         (fields.Symbol, "eth", "ETH"),
         (fields.Name, "Ünï 🧑‍🚀", "Ünï 🧑‍🚀"),
         (fields.Fraction, Decimal("0.25"), Decimal("0.25")),
@@ -37,6 +40,10 @@ def test_field_when_valid_then_kept_in_its_own_form(kind: Any, given: Any, kept:
     [
         (fields.Address, "0x" + "a" * 39),
         (fields.Address, "0X" + "a" * 40),
+        (fields.Address, "0x" + "aB" * 20),  # case 33: letters in mixed case are a checksum
+        (fields.KeyedVenue, "DRIFT"),
+        (fields.KeyedVenue, "MULTI"),
+        (fields.KeyedVenue, 1),
         (fields.Address, "0x" + "g" * 40),
         (fields.Address, "0x" + "a" * 40 + "\n"),
         (fields.Symbol, "E TH"),

@@ -1,0 +1,1 @@
+"""Venue keys: sealed at rest, opened inside `execute` and `settle` alone, printable nowhere."""
