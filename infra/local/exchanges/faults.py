@@ -135,24 +135,25 @@ class FaultRule:
 
 @dataclass(slots=True)
 class FaultSchedule:
-    """Rules in order; the first that strikes wins. Every matching rule counts the request."""
+    """Rules in order; the first that strikes wins, and later rules do not count that request.
+
+    So rules for the same operation strike one request after the other.
+    """
 
     rules: Sequence[FaultRule]
     fired: Counter[FaultKind] = field(default_factory=Counter)
     _seen: Counter[int] = field(default_factory=Counter)
 
     def next(self, operation: str, key: str) -> Fault | None:
-        struck: Fault | None = None
         for number, rule in enumerate(self.rules):
             if not rule.matches(operation, key):
                 continue
             turn = self._seen[number] - rule.skip
             self._seen[number] += 1
-            if struck is None and turn >= 0 and (rule.times is None or turn < rule.times):
-                struck = rule.fault
-        if struck is not None:
-            self.fired[struck.kind] += 1
-        return struck
+            if turn >= 0 and (rule.times is None or turn < rule.times):
+                self.fired[rule.fault.kind] += 1
+                return rule.fault
+        return None
 
 
 class SeededFaults:
