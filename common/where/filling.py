@@ -63,7 +63,8 @@ def _part_of(mine: Sequence[Bay], finer: Sequence[Bay], total: Decimal, lot: Dec
         return most
     ideal = sum(level_shares([*mine, *finer], total)[: len(mine)], ZERO)
     nearest = (ideal / lot).to_integral_value(ROUND_HALF_DOWN) * lot
-    forced = -_floor(_sum_high(finer) - total, lot)  # what the finer ones have no room for
+    fillable = _floor(total, min(bay.lot for bay in finer))
+    forced = -_floor(_sum_high(finer) - fillable, lot)  # what the finer ones have no room for
     return min(max(nearest, forced), most)
 
 

@@ -91,8 +91,9 @@ def split(
     """Share `quantity` base units: as much of it as the venues take, and that at the least cost.
 
     Never more than `quantity`. With one lot size for all no other shares in lots cost less (ties
-    go to the venue named first). With several lot sizes the shares are valid, and the cost is at
-    the least or close to it (`filling.fill`).
+    go to the venue named first). With several the shares keep every limit, and the cost is the
+    least or near it: an order of few coarse lots may cost more, one of thousands within 0.1 % of
+    the least without lots.
 
     Raises:
         InvalidInputError: a price, impact, liquidity or lot that is not above 0, a negative
