@@ -39,17 +39,24 @@ def signed_action(
     nonce: int,
     expires_after_ms: int | None,
     network: str,
+    vault_address: str | None = None,
 ) -> str:
-    """The body of a POST to `/exchange`: the L1 action signed, as exact JSON text."""
+    """The body of a POST to `/exchange`: the L1 action signed, as exact JSON text.
+
+    `vault_address` is the sub-account or vault to act for, in lower case; None: the signer's
+    master itself.
+    """
     from hyperliquid.utils.signing import sign_l1_action
 
-    signature = sign_l1_action(account, action, None, nonce, expires_after_ms, is_mainnet(network))
+    signature = sign_l1_action(
+        account, action, vault_address, nonce, expires_after_ms, is_mainnet(network)
+    )
     return _text(
         {
             "action": action,
             "nonce": nonce,
             "signature": signature,
-            "vaultAddress": None,
+            "vaultAddress": vault_address,
             "expiresAfter": expires_after_ms,
         }
     )
