@@ -24,7 +24,7 @@ from infra.venues.evm.answers import Receipt
 from infra.venues.evm.nonces import NonceSlots
 from infra.venues.evm.refusals import RevertedError
 from infra.venues.evm.rpc import JsonRpc
-from infra.venues.evm.transactions import Fees, Transaction, fees_of, fence, sign
+from infra.venues.evm.transactions import MARK_GAS, Fees, Transaction, fees_of, fence, sign
 
 GWEI = 10**9
 REPLACED_REASON = "its nonce went to another transaction"
@@ -101,7 +101,12 @@ class ChainOrders:
         )
         signed = sign(
             Transaction(
-                chain_id=self._profile.chain_id, nonce=nonce, call=call, gas=gas, fees=fees
+                chain_id=self._profile.chain_id,
+                nonce=nonce,
+                call=call,
+                gas=gas,
+                fees=fees,
+                order_id=order.client_order_id,
             ),
             signer.account,
         )
@@ -159,6 +164,7 @@ class ChainOrders:
             chain_id=self._profile.chain_id,
             nonce=order.nonce,
             address=signer.address,
+            order_id=order.client_order_id,
             original=fees_of(stored.value.body) if stored else None,
             market=Fees(base + tip, tip),
         )
@@ -197,7 +203,7 @@ class ChainOrders:
         return Fees(min(2 * base + tip, self._profile.max_fee_limit), tip)
 
     async def _gas(self, call: Call, sender: str) -> int:
-        needed = await self.rpc.estimate_gas(call, sender=sender)
+        needed = await self.rpc.estimate_gas(call, sender=sender) + MARK_GAS
         if needed > self._profile.gas_limit:
             raise RejectedError("GAS_LIMIT", f"it needs {needed} gas")
         return min(needed + needed // 4, self._profile.gas_limit)

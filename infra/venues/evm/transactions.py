@@ -4,7 +4,7 @@ eth-account's signatures are deterministic (RFC 6979): the same fields give the 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InvalidInputError
 from infra.venues.evm.abi import Call
@@ -13,6 +13,7 @@ from infra.venues.evm.hexadecimal import to_bytes
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+MARK_GAS = 2_400  # what an access list costs per address (EIP-2930)
 BUMP_PERCENT = 25  # above the 10 % by which nodes want a replacement to pay more
 FENCE_GAS = 500_000
 """A limit, not a cost: a transfer takes 21,000 and, on Arbitrum, its share of the L1 data."""
@@ -32,17 +33,33 @@ class Fees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
+    """`order_id` (16 bytes as hexadecimal text) makes the bytes this order's own: two orders may
+    want the same call with the same nonce, and one hash for both would fill both. It stands in
+    the access list, where no contract sees it, for 2,400 gas.
+    """
+
     chain_id: int
     nonce: int
     call: Call
     gas: int
     fees: Fees
+    order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
     raw: str  # 0x..., what is broadcast
     hash: str
+
+
+def order_mark(order_id: str) -> Any:
+    """The address that stands for an order in its transaction's access list, as eth-account takes
+    one.
+    """
+    from infra.keys.address import checksum_address
+
+    data = to_bytes(order_id, "client_order_id", size=16)
+    return checksum_address("0x" + (b"sapp" + data).hex())
 
 
 def sign(transaction: Transaction, account: "LocalAccount") -> SignedTransaction:
@@ -57,7 +74,7 @@ def sign(transaction: Transaction, account: "LocalAccount") -> SignedTransaction
             "gas": transaction.gas,
             "maxFeePerGas": transaction.fees.max_fee,
             "maxPriorityFeePerGas": transaction.fees.priority_fee,
-            "accessList": [],
+            "accessList": [{"address": order_mark(transaction.order_id), "storageKeys": []}],
         }
     )
     return SignedTransaction(
@@ -81,7 +98,13 @@ def fees_of(raw: str) -> Fees:
 
 
 def fence(
-    *, chain_id: int, nonce: int, address: str, original: Fees | None, market: Fees
+    *,
+    chain_id: int,
+    nonce: int,
+    address: str,
+    order_id: str,
+    original: Fees | None,
+    market: Fees,
 ) -> Transaction:
     """A transfer of nothing to oneself that takes the nonce away from another transaction.
 
@@ -97,6 +120,7 @@ def fence(
         call=Call(to=address, data=b""),
         gas=FENCE_GAS,
         fees=fees,
+        order_id=order_id,
     )
 
 
