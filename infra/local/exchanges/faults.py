@@ -37,7 +37,7 @@ class FaultKind(StrEnum):
     TWICE = "TWICE"  # the network delivers it twice; the second answer is the one that arrives
     # The HTTP answer
     SERVER_ERROR = "SERVER_ERROR"  # `status` with an HTML body; processed if `lands`
-    RATE_LIMITED = "RATE_LIMITED"  # `status` 429, with Retry-After if `retry_after_s`
+    RATE_LIMITED = "RATE_LIMITED"  # 429, with Retry-After if `retry_after_s`
     REDIRECT = "REDIRECT"  # 307 to `location`; processed if `lands`
     TRUNCATED = "TRUNCATED"  # processed; the JSON ends in its middle
     EMPTY = "EMPTY"  # processed; 200 without a body

@@ -7,7 +7,7 @@ import httpx
 from infra.local.exchanges.exchange import ApiRequest
 from infra.local.exchanges.server import BLANKS, ExchangeServer, NoAnswer, Reply
 
-ENDLESS_BYTES = 1_000_000_000
+ENDLESS_BYTES = 64_000_000
 """Where a body that never ends gives up on a client that would read it all."""
 
 

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
 
+from infra.local.exchanges.distortion import distorted
 from infra.local.exchanges.exchange import ApiAnswer, ApiRequest, Operation
 from infra.local.exchanges.faults import (
     Fault,
@@ -369,3 +372,45 @@ async def test_asgi_when_it_is_no_http_then_refused() -> None:
 
     with pytest.raises(RuntimeError, match="websocket"):
         await Desk().server({"type": "websocket"}, nothing, drop)
+
+
+def test_drift_when_no_field_is_named_then_every_scalar_at_every_depth_changes() -> None:
+    answer = ApiAnswer({"a": 1, "in": [{"b": "2", "deep": {"c": None}}], "list": [3]})
+
+    drifted = distorted(answer, Fault(FaultKind.NULL_FIELD))
+
+    assert drifted.body == {"a": None, "in": [{"b": None, "deep": {"c": None}}], "list": [3]}
+
+
+def test_records_when_inside_an_object_then_its_lists_repeat() -> None:
+    answer = ApiAnswer({"trades": [{"id": 1}, {"id": 2}], "next": None})
+
+    repeated = distorted(answer, Fault(FaultKind.FILLS_REPEATED))
+
+    assert repeated.body == {
+        "trades": [{"id": 1}, {"id": 1}, {"id": 2}, {"id": 2}],
+        "next": None,
+    }
+
+
+def test_request_when_it_has_a_query_and_a_form_then_its_parameters_keep_their_order() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    request = ApiRequest(method="POST", path="/", query="b=1&a=", headers=form, body=b"z=2&y=3")
+
+    assert request.parameters() == [("b", "1"), ("a", ""), ("z", "2"), ("y", "3")]
+    assert ApiRequest(method="POST", path="/", query="b=1", body=b"z=2").parameters() == [
+        ("b", "1")
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"delay_s": -1.0}, {"fraction": Decimal(2)}])
+def test_fault_when_its_figures_make_no_sense_then_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="LATE"):
+        Fault(FaultKind.LATE, **wrong)
+
+
+async def test_endless_answer_when_a_client_would_read_it_all_then_cut_off() -> None:
+    desk = desk_with(Fault(FaultKind.ENDLESS))
+
+    with pytest.raises(httpx.ReadError):
+        await desk.put()
