@@ -12,7 +12,6 @@ from common.where.checks import Offer, RouteRequest
 from common.where.splitting import VENUES_MAX, Split, SplitVenue, split
 
 _UP = Context(prec=200, rounding=ROUND_CEILING)
-_PERCENT_INCREMENT = Decimal("0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def share_out(request: RouteRequest, offers: Sequence[Offer]) -> Sharing | str:
         legs=legs,
         shares=shares,
         left_over=result.left_over,
-        reason=_reason(request, result, shares),
+        reason=_reason(request, result, legs, offers),
     )
 
 
@@ -104,16 +103,15 @@ def _told(offer: Offer, quantities: Mapping[Venue, Decimal], price: Decimal) -> 
     return offer.noting("no share, because the others take it for less")
 
 
-def _reason(request: RouteRequest, result: Split, shares: Sequence[RoutedShare]) -> str:
-    total = sum((share.quantity for share in shares), ZERO)
-    parts = ", ".join(
-        f"{Venue(share.venue).label} {_percent(share.quantity / total)}" for share in shares
-    )
-    bps = plain(round_to(result.cost / (total * request.price) * 10_000, _PERCENT_INCREMENT))
-    count = "1 venue" if len(shares) == 1 else f"{len(shares)} venues"
+def _reason(
+    request: RouteRequest, result: Split, legs: Sequence[Leg], offers: Sequence[Offer]
+) -> str:
+    sizes = {leg.candidates[0].venue: leg.candidates[0].quantity for leg in legs}
+    total = sum(sizes.values(), ZERO)
+    bps = plain(round_to(result.cost / (total * request.price) * 10_000, Decimal("0.1")))
     left = f"; {plain(result.left_over)} is left over" if result.left_over else ""
-    return f"{request.symbol} over {count}: {parts} (expected cost {bps} bps){left}"
-
-
-def _percent(fraction: Decimal) -> str:
-    return f"{round_to(fraction * 100, _PERCENT_INCREMENT):f} %"
+    if len(sizes) == 1:
+        told = next(offer.check.reason for offer in offers if offer.venue in sizes)
+        return f"{told}; not divided, as the cheapest (expected cost {bps} bps){left}"
+    parts = ", ".join(f"{venue.label} {size / total * 100:.1f} %" for venue, size in sizes.items())
+    return f"{request.symbol} over {len(sizes)} venues: {parts} (expected cost {bps} bps){left}"
