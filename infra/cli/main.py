@@ -11,6 +11,7 @@ COMMANDS = {
     "backtest": "replay recorded candles in memory, at full speed, and report the result",
     "status": "ask the running server how it is: health, breakers, positions, signals",
     "replay": "make a stored decision again and say whether it is identical",
+    "seal": "seal an agent's private key for a deployment: the fields that deploy and rotate take",
     "emulators": "start the official Firestore and Pub/Sub emulators until Ctrl-C",
 }
 

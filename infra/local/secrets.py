@@ -98,7 +98,8 @@ class FileSecretStore:
         _check_private(self._directory, self._directory.stat().st_mode)
         path = self._directory / _KEY_FILE
         if not path.exists():
-            if any(self._directory.glob("*.[0-9]*")):
+            stored = any(self._directory.glob("*.[0-9]*"))
+            if stored and not path.exists():  # looked at again: another process may be the first
                 raise ConfigurationError(_key_is_gone(path))
             with suppress(FileExistsError):
                 _create(path, secrets.token_bytes(_KEY_BYTES))
