@@ -98,7 +98,8 @@ class FileSecretStore:
         _check_private(self._directory, self._directory.stat().st_mode)
         path = self._directory / _KEY_FILE
         if not path.exists():
-            stored = any(self._directory.glob("*.[0-9]*"))
+            versions = self._directory.glob("*.[0-9]*")
+            stored = any(not each.name.startswith(".") for each in versions)  # no draft
             if stored and not path.exists():  # looked at again: another process may be the first
                 raise ConfigurationError(_key_is_gone(path))
             with suppress(FileExistsError):
