@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -77,6 +78,13 @@ class JsonRpc:
     async def head(self) -> int:
         """The newest block's number."""
         return (await self._read(parse_block, "eth_getBlockByNumber", "latest", False)).number
+
+    async def block_time(self, number: int) -> datetime:
+        """When that block was made, to the second."""
+        block = await self._read(parse_block, "eth_getBlockByNumber", hex(number), False)
+        if block.number != number:
+            raise TransientError(f"{self._label}: it names another block")
+        return datetime.fromtimestamp(block.timestamp, UTC)
 
     async def transaction_count(self, address: str, block: int) -> int:
         """How many nonces of the account were used up to and with that block."""

@@ -3,6 +3,7 @@
 The hash of the signed swap stands in for a client order id; the router's `deadline` is its expiry.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
@@ -18,3 +19,12 @@ CAPABILITIES = Capabilities(
     clock_skew_max=timedelta(seconds=2),
     request_timeout=timedelta(seconds=10),
 )
+"""What our paper stand-in of it does."""
+
+LIVE = replace(
+    CAPABILITIES,
+    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),  # whole or not at all, either way
+    resends=True,  # a wallet's nonce is mined once
+    cancel_is_a_fence=True,  # another transaction takes the nonce
+)
+"""What it does on chain. A swap fills whole within its bound or reverts."""

@@ -3,12 +3,15 @@
 Written by hand. A token is never found by searching its symbol.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from common.domain.instrument import Instrument, InstrumentTable, Venue
+from infra.venues.spot.tokens import TokenBook
 
 POOL_FEE = Decimal("0.003")  # Uniswap v2, and the usual tier of v3
+QUANTITY_DECIMALS = 8
 MIN_NOTIONAL = Decimal(1)  # ours: below it gas is most of the price
 
 _WRAPPED = {"BTC": "WBTC", "ETH": "WETH"}  # what stands for the coin on the chain
@@ -24,6 +27,25 @@ def listed(now: datetime) -> InstrumentTable:
         instruments=tuple(_token(symbol) for symbol in _TOKENS.split()),
         refreshed_at=now,
         source="paper",
+    )
+
+
+def live_table(book: TokenBook, now: datetime) -> InstrumentTable:
+    """The tokens of the list. A quantity has at most 8 decimals, and never more than its token."""
+    instruments = []
+    for token in book.tokens:
+        lot = Decimal(1).scaleb(-min(token.decimals, QUANTITY_DECIMALS))
+        instruments.append(
+            replace(
+                _token(token.trades_as),
+                venue_symbol=f"{token.symbol}/{book.quote.symbol}",
+                size_increment=lot,
+                min_quantity=lot,
+                venue_id=token.address,
+            )
+        )
+    return InstrumentTable(
+        venue=Venue.SPOT, instruments=tuple(instruments), refreshed_at=now, source="live"
     )
 
 
