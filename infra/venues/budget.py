@@ -22,7 +22,7 @@ from common.errors import RateLimitedError
 from common.ports import Clock, DocumentStore, Ref
 
 LEASE = timedelta(seconds=5)
-CHUNK = 40
+CHUNK = 20
 SUSTAINED_PERCENT = 70
 BURST_PERCENT = 20
 
@@ -72,10 +72,12 @@ class RequestBudget:
             TransientError: the store does not answer, or the budget is contended.
         """
         lease = self._leases.get(purpose)
-        if lease is not None and lease.weight >= weight and self._clock.now() < lease.until:
-            lease.weight -= weight
-            return
-        self._leases[purpose] = await self._lease(weight, purpose)
+        if lease is None or self._clock.now() >= lease.until:
+            lease = _Lease(0, self._clock.now() + LEASE)
+        if lease.weight < weight:
+            lease.weight += await self._lease(weight - lease.weight, purpose)
+        lease.weight -= weight
+        self._leases[purpose] = lease
 
     def owe(self, weight: int) -> None:
         """What an answer turned out to cost beyond what was taken; paid with the next lease."""
@@ -95,25 +97,26 @@ class RequestBudget:
 
         await retry_on_conflict(once, what=f"the request budget of {self._venue}")
 
-    async def _lease(self, weight: int, purpose: Purpose) -> _Lease:
+    async def _lease(self, weight: int, purpose: Purpose) -> int:
+        """At least `weight`, and a chunk where there is enough."""
         owed = self._owed
 
-        async def once() -> _Lease:
+        async def once() -> int:
             now = self._clock.now()
             stored = await load(self._store, BudgetRecord, self._ref)
             full_at = max(stored.value.full_at, now) if stored else now
-            left = self._burst - (full_at - now) / self._cost - owed
-            usable = int(left - self._burst * purpose.value / 100)
+            used = -((now - full_at) // self._cost)  # rounded up
+            usable = self._burst - used - owed - self._burst * purpose.value // 100
             if usable < weight:
                 raise self._too_many(weight - usable, purpose)
             leased = max(weight, min(CHUNK, usable))
             record = BudgetRecord(full_at=full_at + self._cost * (leased + owed), updated_at=now)
             await self._store.commit([put(stored, self._ref, record)])
-            return _Lease(leased - weight, now + LEASE)
+            return leased
 
-        lease = await retry_on_conflict(once, what=f"the request budget of {self._venue}")
+        leased = await retry_on_conflict(once, what=f"the request budget of {self._venue}")
         self._owed -= owed
-        return lease
+        return leased
 
     def _too_many(self, missing: int, purpose: Purpose) -> RateLimitedError:
         wait_s = max(missing, 1) * self._cost.total_seconds()
