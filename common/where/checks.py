@@ -1,7 +1,7 @@
 """What one venue says to an order: each check in turn, and the evidence behind the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
@@ -99,16 +99,6 @@ class Offer:
             price=self.price,
         )
 
-    def sharing(self, quantity: Decimal, price: Decimal) -> "Offer":
-        """The same, checked for a share of the order."""
-        if self.instrument is None:
-            return self
-        bps = expected_bps(self.instrument, quantity, price)
-        return replace(self, check=replace(self.check, quantity=quantity, cost_bps=bps))
-
-    def noting(self, note: str) -> "Offer":
-        return replace(self, check=replace(self.check, reason=f"{self.check.reason}; {note}"))
-
 
 def ask(request: RouteRequest, venue: Venue, known: Surroundings, *, in_parts: bool) -> Offer:
     """Ask for the whole order, or with `in_parts` for as much of it as the venue has room for."""
@@ -161,24 +151,18 @@ def _check(
         RouteCode.AVAILABLE,
         f"{request.symbol} available on {venue.label} ({count} pairs)",
     )
-    check = VenueCheck(
+    return VenueCheck(
         venue=venue,
         ok=refusal is None,
         code=code,
         reason=reason,
         pair_count=count,
         breaker=breaker.status if breaker else BreakerStatus.CLOSED,
-        quantity=None,
+        quantity=order.quantity if order else None,
         table_age_s=int((known.now - table.refreshed_at).total_seconds()) if table else None,
-    )
-    if order is None:
-        return check
-    return replace(
-        check,
-        quantity=order.quantity,
-        fee=order.instrument.taker_fee,
-        liquidity=order.instrument.liquidity,
-        cost_bps=expected_bps(order.instrument, order.quantity, request.price),
+        fee=order.instrument.taker_fee if order else None,
+        liquidity=order.instrument.liquidity if order else None,
+        cost_bps=(expected_bps(order.instrument, order.quantity, request.price) if order else None),
     )
 
 

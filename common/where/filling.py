@@ -17,6 +17,8 @@ from decimal import ROUND_HALF_DOWN, Decimal
 
 from common.domain.money import ZERO
 
+_INFINITE = Decimal("Infinity")
+
 
 @dataclass(frozen=True, slots=True)
 class Bay:
@@ -83,16 +85,15 @@ def _in_lots(bays: Sequence[Bay], total: Decimal, lot: Decimal) -> list[Decimal]
     left = total - sum(shares, ZERO)
     while True:
         into, gain = _cheapest_next(bays, shares)
-        if left:
-            if into is None:
-                return shares
-            left -= lot
-        else:
-            out_of, saved = _dearest_last(bays, shares)
-            if into is None or out_of is None or gain >= saved:
-                return shares
+        out_of, saved = _dearest_last(bays, shares)
+        if left == 0 and gain >= saved:
+            return shares
+        if left <= 0:
             shares[out_of] -= lot
-        shares[into] += lot
+            left += lot
+        if left > 0:
+            shares[into] += lot
+            left -= lot
 
 
 def level_shares(bays: Sequence[Bay], total: Decimal) -> list[Decimal]:
@@ -122,22 +123,24 @@ def _level(bays: Sequence[Bay], total: Decimal) -> tuple[Decimal, list[Decimal]]
     return level, doubled
 
 
-def _cheapest_next(bays: Sequence[Bay], shares: Sequence[Decimal]) -> tuple[int | None, Decimal]:
-    best, cost = None, ZERO
+def _cheapest_next(bays: Sequence[Bay], shares: Sequence[Decimal]) -> tuple[int, Decimal]:
+    """Where one more lot costs least for each unit, and how much; infinite when all are full."""
+    best, cost = 0, _INFINITE
     for place, (bay, share) in enumerate(zip(bays, shares, strict=True)):
         if share < bay.high:
             of_next = bay.cost_of_next(share)
-            if best is None or of_next < cost:
+            if of_next < cost:
                 best, cost = place, of_next
     return best, cost
 
 
-def _dearest_last(bays: Sequence[Bay], shares: Sequence[Decimal]) -> tuple[int | None, Decimal]:
-    worst, cost = None, ZERO
+def _dearest_last(bays: Sequence[Bay], shares: Sequence[Decimal]) -> tuple[int, Decimal]:
+    """Where the last lot costs most for each unit, and how much; below 0 when none can go."""
+    worst, cost = 0, -_INFINITE
     for place, (bay, share) in enumerate(zip(bays, shares, strict=True)):
         if share > bay.low:
             of_last = bay.cost_of_next(share - bay.lot)
-            if worst is None or of_last >= cost:
+            if of_last >= cost:
                 worst, cost = place, of_last
     return worst, cost
 

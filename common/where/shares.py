@@ -1,14 +1,14 @@
 """SW-10 in the router: an order's shares as legs, each with its own failover."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 
 from common.domain.instrument import Venue
 from common.domain.money import ZERO, plain, round_to
 from common.domain.order import VenueCandidate
 from common.domain.routing import RoutedShare
-from common.where.checks import Offer, RouteRequest
+from common.where.checks import Offer, RouteRequest, expected_bps
 from common.where.splitting import VENUES_MAX, Split, SplitVenue, split
 
 _UP = Context(prec=200, rounding=ROUND_CEILING)
@@ -38,8 +38,6 @@ def share_out(request: RouteRequest, offers: Sequence[Offer]) -> Sharing | str:
     if len(venues) < 2:
         return "not split: fewer than two venues that could take it tell their liquidity"
     result = split(request.quantity, request.price, venues[:VENUES_MAX])
-    if not result.shares:
-        return "not split: no share would reach a venue's minimum"
     quantities = {share.venue: share.quantity for share in result.shares}
     legs = _legs(offers, quantities)
     shares = tuple(
@@ -77,7 +75,7 @@ def _legs(offers: Sequence[Offer], quantities: Mapping[Venue, Decimal]) -> tuple
         (offer for offer in offers if offer.venue in quantities),
         key=lambda offer: -quantities[offer.venue],
     )
-    spare = [offer for offer in offers if offer.is_usable and offer.venue not in quantities]
+    spare = [offer for offer in offers if offer.venue not in quantities]
     promised = dict.fromkeys((offer.venue for offer in spare), ZERO)
     legs = []
     for first in sharing:
@@ -94,13 +92,16 @@ def _legs(offers: Sequence[Offer], quantities: Mapping[Venue, Decimal]) -> tuple
 
 
 def _told(offer: Offer, quantities: Mapping[Venue, Decimal], price: Decimal) -> Offer:
-    if offer.venue in quantities:
-        return offer.sharing(quantities[offer.venue], price)
-    if not offer.is_usable:
+    """What the split made of it: the share and its cost, or why it has none."""
+    if offer.instrument is None:
         return offer
-    if not offer.check.liquidity:
-        return offer.noting("no share, because its liquidity is not known")
-    return offer.noting("no share, because the others take it for less")
+    share = quantities.get(offer.venue)
+    if share is not None:
+        cost_bps = expected_bps(offer.instrument, share, price)
+        return replace(offer, check=replace(offer.check, quantity=share, cost_bps=cost_bps))
+    why = "the others take it for less" if offer.check.liquidity else "its liquidity is not known"
+    reason = f"{offer.check.reason}; no share, because {why}"
+    return replace(offer, check=replace(offer.check, reason=reason))
 
 
 def _reason(
