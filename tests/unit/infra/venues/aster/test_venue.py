@@ -150,7 +150,7 @@ async def test_prepare_when_closed_or_refused_then_its_reason(desk: Desk) -> Non
         ({"is_open": False}, "MARKET_CLOSED"),
         ({"refusal": "odd steps"}, "INSTRUMENT_REFUSED"),
     ):
-        desk.instruments.held = replace(table, instruments=(replace(eth, **change),))  # type: ignore[arg-type]  # a bool or a text by its field
+        desk.instruments.held = replace(table, instruments=(replace(eth, **change),))
         with pytest.raises(RejectedError, match=code):
             await desk.venue.prepare(desk.order())
     desk.instruments.held = None
@@ -228,13 +228,17 @@ async def test_submit_when_it_walks_the_book_then_several_fills_within_the_bound
 
 async def test_submit_when_the_market_is_beyond_the_bound_then_nothing_fills(desk: Desk) -> None:
     report = await desk.send(desk.order(price=Decimal(2990)))
-    assert (report.status, report.filled_qty, report.fills) == (OrderStatus.CANCELED, 0, ())
+    assert (report.status, report.filled_qty, report.fills) == (
+        OrderStatus.CANCELED,
+        Decimal(0),
+        (),
+    )
 
 
 async def test_submit_when_post_only_would_take_then_canceled_unfilled(desk: Desk) -> None:
     order = desk.order(order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC, post_only=True)
     report = await desk.send(order)
-    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, 0)
+    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, Decimal(0))
     assert desk.held() == 0
 
 
@@ -618,15 +622,15 @@ async def test_every_query_when_the_answer_is_none_then_transient_never_absent(
     )
     await desk.venue.submit(resting, request)
     desk.strike(kind, operation)
+    account = {"account_id": DEPLOYMENT_ID}
+    asked = {
+        "query_order": lambda: desk.venue.query_order(order),
+        "query_position": lambda: desk.venue.query_position(**account, symbol="ETH"),
+        "query_account": lambda: desk.venue.query_account(**account),
+        "cancel": lambda: desk.venue.cancel(resting),
+    }
     with pytest.raises(TransientError):
-        if call == "query_order":
-            await desk.venue.query_order(order)
-        elif call == "query_position":
-            await desk.venue.query_position(account_id=DEPLOYMENT_ID, symbol="ETH")
-        elif call == "query_account":
-            await desk.venue.query_account(account_id=DEPLOYMENT_ID)
-        else:
-            await desk.venue.cancel(resting)
+        await asked[call]()
     assert sum(desk.server.faults.fired.values()) == 1
 
 
@@ -650,7 +654,7 @@ async def test_cancel_when_resting_then_canceled_and_when_ended_then_its_report(
     await desk.venue.submit(resting, request)
     report = await desk.venue.cancel(resting)
     assert report is not None
-    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, 0)
+    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, Decimal(0))
     assert await desk.venue.cancel(resting) == report
     filled = desk.order(2)
     done = await desk.send(filled)
