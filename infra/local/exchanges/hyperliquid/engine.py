@@ -198,6 +198,8 @@ class Engine:
         if not maker.left:
             book.remove(maker)
             self._arm_children(account, maker)
+        elif self._may_reduce(account, maker) <= 0:
+            self.cancel(maker, now_ms, "reduceOnlyCanceled")
         return qty
 
     @staticmethod

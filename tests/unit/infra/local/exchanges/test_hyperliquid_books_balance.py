@@ -23,7 +23,7 @@ ORDERS = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(orders=st.lists(ORDERS, max_size=60), end=st.integers(90_000, 110_000))
 def test_books_when_three_accounts_trade_with_each_other_then_they_balance(
     orders: list[tuple[str, bool, int, int, str, bool]], end: int

@@ -144,6 +144,8 @@ def test_nonce_when_below_the_hundred_highest_then_too_low_and_gaps_above_are_fi
 
     assert low["response"] == f"Invalid nonce: nonce too low {start - 1} < {start}"
     assert desk.send({"type": "noop"}, nonce=start + 1)["status"] == "ok"
+    pushed_out = desk.send({"type": "noop"}, nonce=start)
+    assert pushed_out["response"] == f"Invalid nonce: nonce too low {start} < {start + 1}"
     assert desk.send({"type": "noop"}, BOB, nonce=start - 1)["status"] == "ok"
 
 

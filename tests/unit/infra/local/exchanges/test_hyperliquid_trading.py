@@ -125,6 +125,29 @@ def test_taker_when_prices_and_times_differ_then_best_price_first_then_oldest() 
     assert desk.position("BTC", BOB) == Decimal("-0.0025")
 
 
+def test_buyers_when_their_prices_and_times_differ_then_best_price_first_then_oldest() -> None:
+    desk = Desk()
+    rest = [
+        desk.place(order(px=px, sz="0.001"), key=BOB)[0]["resting"]["oid"]
+        for px in ("99995", "99996", "99996")
+    ]
+
+    desk.place(order(buy=False, px="99994", sz="0.0025", tif="Ioc"))
+
+    makers = [fill.oid for fill in desk.exchange.fills(BOB.address)]
+    assert makers == [rest[1], rest[2], rest[0]]
+
+
+def test_taker_when_the_house_is_better_than_an_account_then_the_house_comes_first() -> None:
+    desk = Desk()
+    desk.place(order(buy=False, px="100011", sz="0.01"), key=BOB)
+
+    [filled] = desk.place(order(px="100100", sz="0.01", tif="Ioc"))
+
+    assert filled["filled"]["avgPx"] == "100010.0"
+    assert desk.exchange.fills(BOB.address) == ()
+
+
 def test_trade_when_between_accounts_then_both_sides_share_its_tid() -> None:
     desk = Desk()
     desk.place(order(buy=False, px="100001"), key=BOB)
@@ -262,6 +285,18 @@ def test_resting_reduce_only_when_nothing_is_left_to_reduce_then_canceled() -> N
 
     assert desk.status(rest["resting"]["oid"]) == "reduceOnlyCanceled"
     assert desk.position("BTC") == 0
+
+
+def test_resting_reduce_only_when_it_has_closed_everything_then_its_rest_does_not_stay() -> None:
+    desk = Desk()
+    desk.place(order(px="101000", sz="0.01", tif="Ioc"))
+    [rest] = desk.place(order(buy=False, px="100001", sz="0.03", reduce_only=True))
+
+    [taken] = desk.place(order(px="100001", sz="0.02"), key=BOB)
+
+    assert desk.status(rest["resting"]["oid"]) == "reduceOnlyCanceled"
+    assert (desk.position("BTC"), desk.position("BTC", BOB)) == (Decimal(0), Decimal("0.01"))
+    assert "resting" in taken
 
 
 def test_leverage_when_lowered_then_less_can_be_opened() -> None:
