@@ -1,5 +1,6 @@
 """The adapter against the stand-in: what is sent, what comes back, and every fault between."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -623,7 +624,7 @@ async def test_every_query_when_the_answer_is_none_then_transient_never_absent(
     await desk.venue.submit(resting, request)
     desk.strike(kind, operation)
     account = {"account_id": DEPLOYMENT_ID}
-    asked = {
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
         "query_order": lambda: desk.venue.query_order(order),
         "query_position": lambda: desk.venue.query_position(**account, symbol="ETH"),
         "query_account": lambda: desk.venue.query_account(**account),
