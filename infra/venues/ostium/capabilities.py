@@ -1,7 +1,8 @@
 """What Ostium can do: no book and no client order id; an oracle prices each order on Arbitrum.
 
-The hash of the signed operation, known and stored before it is sent, stands in for a client order
-id, and an operation that is sent gasless carries a `validUntil` (ERC-4337), its expiry.
+The hash of the signed transaction, known and stored before it is sent, stands in for a client order
+id. The chain takes its nonce once, so the same bytes may be sent again; another transaction with
+that nonce is the fence. An order fills whole at the oracle's price or is cancelled: nothing rests.
 """
 
 from datetime import timedelta
@@ -13,9 +14,11 @@ CAPABILITIES = Capabilities(
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
     client_order_id=True,
-    expires_after=True,
+    expires_after=False,
     order_ttl=timedelta(seconds=30),
-    read_lag_max=timedelta(seconds=10),  # the subgraph indexes behind the chain
+    read_lag_max=timedelta(seconds=15),  # 5 s to a final block, and the subgraph behind it
     clock_skew_max=timedelta(seconds=2),
     request_timeout=timedelta(seconds=10),
+    resends=True,  # a nonce is used once, so the same bytes can trade only once
+    cancel_is_a_fence=True,  # a transfer to ourselves takes the nonce of an order under way
 )

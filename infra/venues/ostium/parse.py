@@ -56,4 +56,16 @@ def _instrument(row: Answer, where: str) -> Instrument:
         max_notional=room,
         liquidity=room,
         is_open=is_open and room > 0,
+        venue_id=str(whole_text(row, "pairId", where)),
     )
+
+
+def whole_text(row: Answer, field: str, where: str) -> int:
+    """A whole number, as text ("71") or, where a subgraph's schema says Int, as a number."""
+    value = row.get(field)
+    if type(value) is int and value >= 0:
+        return value
+    told = text(row, field, where)
+    if not (told.isascii() and told.isdigit()):
+        raise InvalidInputError("not a whole number", where=f"{where}.{field}")
+    return int(told)

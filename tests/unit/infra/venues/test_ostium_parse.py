@@ -15,6 +15,7 @@ from tests.shared_data import shared_path
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PAIR = {
+    "pairId": "2",
     "pairFrom": "EUR",
     "pairTo": "USD",
     "minNtl": "5.0",
@@ -35,6 +36,7 @@ def test_parse_pairs_when_recorded_then_every_pair_with_its_hours() -> None:
     assert table.pair_count == len(recorded()["pairs"]) == 71
     euro, stock = table.find("EUR"), table.find("NVDA")
     assert euro is not None
+    assert euro.venue_id == "2"
     assert (euro.venue_symbol, euro.min_notional, euro.is_open) == ("EUR/USD", Decimal(5), True)
     assert stock is not None
     assert not stock.is_open
