@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from common.domain.instrument import Instrument, InstrumentTable, Venue
-from infra.venues.spot.tokens import TokenBook
+from infra.venues.spot.tokens import Token, TokenBook
 
 POOL_FEE = Decimal("0.003")  # Uniswap v2, and the usual tier of v3
 QUANTITY_DECIMALS = 8
@@ -30,11 +30,16 @@ def listed(now: datetime) -> InstrumentTable:
     )
 
 
+def lot_of(token: Token) -> Decimal:
+    """At most 8 decimals, and never more than the token has."""
+    return Decimal(1).scaleb(-min(token.decimals, QUANTITY_DECIMALS))
+
+
 def live_table(book: TokenBook, now: datetime) -> InstrumentTable:
-    """The tokens of the list. A quantity has at most 8 decimals, and never more than its token."""
+    """The tokens of the list."""
     instruments = []
     for token in book.tokens:
-        lot = Decimal(1).scaleb(-min(token.decimals, QUANTITY_DECIMALS))
+        lot = lot_of(token)
         instruments.append(
             replace(
                 _token(token.trades_as),

@@ -8,6 +8,7 @@ whole list: a list that was tampered with once is not to be picked from.
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from common.errors import InvalidInputError
@@ -22,6 +23,19 @@ RESERVED = frozenset({"USD", "USDT", "DAI"})  # stand for dollars; never a token
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,11}", re.ASCII)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _SMALLEST = 2**16  # addresses below are precompiled contracts, not tokens
+
+
+def read_token_list(path: Path, *, chain_id: int) -> tuple[Token, ...]:
+    """The list in a file, of which no more is read than may be in it.
+
+    Raises InvalidInputError as `parse_token_list` does, or when the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LIST_BYTES_MAX + 1)
+    except OSError as error:
+        raise _refused(type(error).__name__, f"token list {path.name}") from None
+    return parse_token_list(raw, chain_id=chain_id)
 
 
 def parse_token_list(raw: bytes, *, chain_id: int) -> tuple[Token, ...]:
@@ -52,7 +66,7 @@ def parse_token_list(raw: bytes, *, chain_id: int) -> tuple[Token, ...]:
 
 def _entries(raw: bytes) -> list[Any]:
     if len(raw) > LIST_BYTES_MAX:
-        raise _refused(f"{len(raw)} bytes; at most {LIST_BYTES_MAX}", "token list")
+        raise _refused(f"over {LIST_BYTES_MAX} bytes", "token list")
     _check_depth(raw)
     try:
         document = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)

@@ -15,11 +15,10 @@ _DATA_TEXT_MAX: Final = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterCall:
-    """What will be signed: to a router that we know, without ETH. We set nonce and fees."""
+    """What will be signed: to a router that we know, without ETH. We set nonce, gas and fees."""
 
     to: str
     data: bytes
-    gas_limit: int | None  # None: the exchange leaves it to us
 
 
 def check_transaction(answer: Answer, swap: Swap) -> RouterCall:
@@ -34,10 +33,11 @@ def check_transaction(answer: Answer, swap: Swap) -> RouterCall:
         raise _differs("to", "not a Universal Router that we know")
     if _number(answer, "value") != 0:
         raise _differs("value", "it sends ETH along, and the swap is of tokens")
-    gas_limit = None if answer.get("gasLimit") is None else _number(answer, "gasLimit")
-    if gas_limit is not None and not 21_000 <= gas_limit <= GAS_LIMIT_MAX:
-        raise _differs("gasLimit", f"{gas_limit}, not in 21000..{GAS_LIMIT_MAX}")
-    return RouterCall(to=router, data=_data(answer), gas_limit=gas_limit)
+    if answer.get("gasLimit") is not None:
+        gas_limit = _number(answer, "gasLimit")
+        if not 21_000 <= gas_limit <= GAS_LIMIT_MAX:
+            raise _differs("gasLimit", f"{gas_limit}, not in 21000..{GAS_LIMIT_MAX}")
+    return RouterCall(to=router, data=_data(answer))
 
 
 def _number(answer: Answer, field: str) -> int:

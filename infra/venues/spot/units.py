@@ -20,6 +20,11 @@ def from_units(units: int, decimals: int) -> Decimal:
     return _EXACT.scaleb(Decimal(units), -decimals)
 
 
+def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """Down: what strangers send to a wallet to disturb its books is less than a lot."""
+    return quantity.quantize(lot, rounding=ROUND_FLOOR, context=_EXACT)
+
+
 def spend_max(quantity: Decimal, price: Decimal, decimals: int) -> int:
     """The most base units of the quote token that a buy may cost: rounded down."""
     return to_units(_EXACT.multiply(quantity, price), decimals)

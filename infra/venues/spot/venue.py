@@ -30,14 +30,14 @@ from infra.venues.spot.api import MAINNET, TradingApi
 from infra.venues.spot.calldata import check_call
 from infra.venues.spot.capabilities import LIVE
 from infra.venues.spot.fills import report_of_swap
-from infra.venues.spot.instruments import live_table
+from infra.venues.spot.instruments import live_table, lot_of
 from infra.venues.spot.permit import PERMIT2, ROUTERS, Permit, check_permit
 from infra.venues.spot.quote import FIRST_SLIPPAGE, Quote, tighter_slippage
 from infra.venues.spot.refusals import ERRORS, code_of_text, revert_code
 from infra.venues.spot.swap import Swap, swap_of
 from infra.venues.spot.tokens import Token, token_book
 from infra.venues.spot.transaction import RouterCall, check_transaction
-from infra.venues.spot.units import from_units
+from infra.venues.spot.units import from_units, whole_lots
 from infra.venues.spot.wallet import Wallets
 
 LABEL = "SPOT"
@@ -236,11 +236,14 @@ class SpotVenue:
         if account.agent_address is None:
             return ()
         held = await self._wallets.ours(account_id, account.agent_address, tokens)
-        return tuple(
-            VenuePosition(
-                symbol=token.trades_as, signed_qty=plain(from_units(units, token.decimals))
-            )
+        lots = {
+            token: whole_lots(from_units(units, token.decimals), lot_of(token))
             for token, units in held.items()
+        }
+        return tuple(
+            VenuePosition(symbol=token.trades_as, signed_qty=plain(quantity))
+            for token, quantity in lots.items()
+            if quantity > 0
         )
 
 

@@ -14,7 +14,7 @@ from common.contention import retry_on_conflict
 from common.documents import create, load, load_many
 from common.domain.identifiers import prefixed_id
 from common.domain.moment import UtcDatetime
-from common.errors import InvalidInputError, TransientError
+from common.errors import InvalidInputError, RejectedError, TransientError
 from common.ports import Clock, DocumentStore, Ref
 from infra.venues.evm.abi import Call, decode, encode_call
 from infra.venues.evm.rpc import JsonRpc
@@ -46,14 +46,12 @@ class Wallets:
         self._clock = clock
 
     async def balance(self, wallet: str, token: Token) -> int:
-        data = encode_call(_BALANCE, wallet)
-        answer = await self._rpc.call(Call(token.address, data))
+        answer = await self._asked(token.address, encode_call(_BALANCE, wallet))
         return int(_decoded(("uint256",), answer, _BALANCE)[0])
 
     async def permit_nonce(self, wallet: str, token: Token, router: str) -> int:
         """Permit2's next nonce for this wallet, token and router."""
-        data = encode_call(_ALLOWANCE, wallet, token.address, router)
-        answer = await self._rpc.call(Call(PERMIT2, data))
+        answer = await self._asked(PERMIT2, encode_call(_ALLOWANCE, wallet, token.address, router))
         types = ("uint160", "uint48", "uint48")
         return int(_decoded(types, answer, "Permit2 allowance")[2])
 
@@ -91,6 +89,12 @@ class Wallets:
                 if units > 0:
                     held[token] = units
         return held
+
+    async def _asked(self, contract: str, data: bytes) -> bytes:
+        try:
+            return await self._rpc.call(Call(contract, data))
+        except RejectedError as error:
+            raise TransientError(f"SPOT: {contract} cannot be asked ({error.code})") from None
 
 
 def opening_ref(account_id: str, wallet: str, token: Token) -> Ref:

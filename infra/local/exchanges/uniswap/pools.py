@@ -34,24 +34,26 @@ class Pools:
             return None
         return pool, held(world, first, pool), held(world, second, pool)
 
-    def out_along(self, world: World, path: list[str], amount: int) -> int | None:
-        """What the path's end gives for an exact input; None: a pool is missing."""
+    def forward(self, world: World, path: list[str], amount: int) -> list[int] | None:
+        """What arrives at each token of the path for an exact input; None: a pool is missing."""
+        amounts = [amount]
         for first, second in pairwise(path):
             found = self.reserves(world, first, second)
             if found is None:
                 return None
-            amount = amount_out(amount, found[1], found[2])
-        return amount
+            amounts.append(amount_out(amounts[-1], found[1], found[2]))
+        return amounts
 
-    def in_along(self, world: World, path: list[str], amount: int) -> int | None:
-        """What the path's start costs for an exact output; None: it cannot be had."""
-        needed: int | None = amount
+    def backward(self, world: World, path: list[str], amount: int) -> list[int] | None:
+        """The same for an exact output, which its pool pays to the unit; None: cannot be had."""
+        amounts = [amount]
         for first, second in reversed(list(pairwise(path))):
             found = self.reserves(world, first, second)
-            if found is None or needed is None:
+            needed = amount_in(amounts[0], found[1], found[2]) if found else None
+            if needed is None:
                 return None
-            needed = amount_in(needed, found[1], found[2])
-        return needed
+            amounts.insert(0, needed)
+        return amounts
 
 
 def token_at(world: World, address: str) -> Erc20:

@@ -14,7 +14,6 @@ from infra.local.exchanges.chain.world import (
 from infra.local.exchanges.uniswap.permit2 import PERMIT2, Permit2
 from infra.local.exchanges.uniswap.pools import (
     Pools,
-    amount_out,
     held,
     token_at,
     transfer_log,
@@ -99,32 +98,20 @@ class UniversalRouter:
         self._move(run, token, self.address, self._who(run, recipient), paid)
 
     def _swap(self, run: _Run, leg: _Leg) -> None:
-        spent: int | None = leg.exact
-        if leg.exact_output:
-            spent = self.pools.in_along(run.context.world, leg.path, leg.exact)
-            if spent is None or spent > leg.limit:
-                raise custom_error(f"{leg.version}TooMuchRequested()")
-        assert spent is not None  # noqa: S101 - an exact input is known
-        amounts, places = self._route(run, leg.path, spent)
+        along = self.pools.backward if leg.exact_output else self.pools.forward
+        amounts = along(run.context.world, leg.path, leg.exact)
+        if amounts is None:
+            raise custom_error("InvalidPath()")
+        if leg.exact_output and amounts[0] > leg.limit:
+            raise custom_error(f"{leg.version}TooMuchRequested()")
         if not leg.exact_output and amounts[-1] < leg.limit:
             raise custom_error(f"{leg.version}TooLittleReceived()")
         payer = run.context.sender if leg.from_caller else self.address
-        self._pay(run, leg.path[0], payer, places[0], spent)
-        receivers = [*places[1:], self._who(run, leg.recipient)]
+        pools = [self.pools.by_pair[frozenset(pair)] for pair in pairwise(leg.path)]
+        self._pay(run, leg.path[0], payer, pools[0], amounts[0])
+        receivers = [*pools[1:], self._who(run, leg.recipient)]
         for place, receiver in enumerate(receivers):
-            self._move(run, leg.path[place + 1], places[place], receiver, amounts[place])
-
-    def _route(self, run: _Run, path: list[str], amount: int) -> tuple[list[int], list[str]]:
-        """What each pool on the way gives, and where it is; before anything moves."""
-        amounts, places = [], []
-        for token, following in pairwise(path):
-            found = self.pools.reserves(run.context.world, token, following)
-            if found is None:
-                raise custom_error("InvalidPath()")
-            amount = amount_out(amount, found[1], found[2])
-            amounts.append(amount)
-            places.append(found[0])
-        return amounts, places
+            self._move(run, leg.path[place + 1], pools[place], receiver, amounts[place + 1])
 
     def _pay(self, run: _Run, token: str, payer: str, pool: str, amount: int) -> None:
         if payer == self.address:

@@ -146,11 +146,11 @@ class TradingDesk:
         pools, world = self._exchange.pools, self._exchange.chain.world
         if exact <= 0:
             raise RefusalError(400, "VALIDATION_ERROR", "amount must be above 0")
-        along = pools.in_along if exact_output else pools.out_along
-        other = along(world, list(path), exact)
-        if not other:
+        along = pools.backward if exact_output else pools.forward
+        amounts = along(world, list(path), exact)
+        if amounts is None or amounts[-1] == 0:
             raise RefusalError(404, "ResourceNotFound", "No quotes available")
-        return (other, exact) if exact_output else (exact, other)
+        return amounts[0], amounts[-1]
 
     def _permit(self, terms: CallTerms, pays: int, now: datetime) -> Body | None:
         """None where the wallet has permitted enough already."""

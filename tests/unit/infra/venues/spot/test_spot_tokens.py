@@ -1,6 +1,7 @@
 """The curated tokens against recorded data, and the hostile lists that are refused."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from eth_utils.address import to_checksum_address
 
 from common.errors import ConfigurationError, InvalidInputError
 from infra.venues.spot.instruments import listed
-from infra.venues.spot.token_list import LIST_BYTES_MAX, parse_token_list
+from infra.venues.spot.token_list import LIST_BYTES_MAX, parse_token_list, read_token_list
 from infra.venues.spot.tokens import ARBITRUM, CURATED, USDC, Token, token_book
 from tests.builders import NOON
 from tests.shared_data import shared_path
@@ -115,8 +116,8 @@ def test_token_list_when_an_entry_is_hostile_then_refused_with_its_place(
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b" " * 10_000_000, "10000000 bytes"),
-        (b" " * (LIST_BYTES_MAX + 1), f"at most {LIST_BYTES_MAX}"),
+        (b" " * 10_000_000, f"over {LIST_BYTES_MAX} bytes"),
+        (b" " * (LIST_BYTES_MAX + 1), f"over {LIST_BYTES_MAX} bytes"),
         (b"[" * 100_000, "line 1: nested"),
         (b'{"tokens": [\n\n' + b"[" * 9, "line 3: nested"),
         (b'{"tokens": [\n{"chainId": 42161,}]}', "line 2"),
@@ -139,3 +140,16 @@ def test_token_list_when_the_file_is_hostile_then_refused_with_its_line(
 def test_token_list_when_brackets_stand_in_texts_then_they_do_not_count_as_depth() -> None:
     raw = a_list(an_entry(name='[[[[[[[[[[ \\" {{{{{{{{{{'))
     assert [token.symbol for token in parse_token_list(raw, chain_id=ARBITRUM)] == ["LDO"]
+
+
+def test_token_list_file_when_read_then_bounded_and_its_refusals_have_their_place(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tokens.json"
+    with pytest.raises(InvalidInputError, match=r"token list tokens\.json: FileNotFoundError"):
+        read_token_list(path, chain_id=ARBITRUM)
+    path.write_bytes(a_list(an_entry()))
+    assert [token.symbol for token in read_token_list(path, chain_id=ARBITRUM)] == ["LDO"]
+    path.write_bytes(b" " * 10_000_000)
+    with pytest.raises(InvalidInputError, match="bytes"):
+        read_token_list(path, chain_id=ARBITRUM)
