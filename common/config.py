@@ -13,7 +13,9 @@ from common.errors import ConfigurationError
 
 VERSION = "0.1.0"
 _RAW_KEY = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
-_KEY_NAME = re.compile(r"KEY|SECRET|PRIVATE|SEED|MNEMONIC|WALLET", re.IGNORECASE)
+_KEY_NAME = re.compile(
+    r"PRIVATE|SECRET|SEED|MNEMONIC|WALLET|AGENT|SIGNER|SAPPHIRE.*KEY|\b(.*_)?PK\b", re.IGNORECASE
+)
 _NUMBERED = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 

@@ -2,21 +2,18 @@
 
 import copy
 import json
-import logging
 import pickle
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pprint import pformat
 from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.pretty import pretty_repr
-from rich.traceback import Traceback
 
 from common.errors import DeniedError
 from infra.keys.private_key import HiddenBytes, KeyEncryptionKey, PrivateKey, leaving_no_trace
+from tests.renderings import rendered
 
 RAW = bytes.fromhex("c0ffee" * 10 + "abcd")
 KEY = PrivateKey(RAW)
@@ -96,17 +93,6 @@ def _fails_with_the_key_in_scope(key: PrivateKey) -> None:
     raise RuntimeError(f"a library tells too much: {raw!r} {number}")
 
 
-def _rendered(error: BaseException) -> str:
-    """Every way in which a handler may print an error, local variables included."""
-    console = Console(record=True, width=200, file=None, quiet=True)
-    console.print(
-        Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True)
-    )
-    plain = traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    logged = logging.Formatter().formatException((type(error), error, error.__traceback__))
-    return "\n".join([*plain, logged, console.export_text()])
-
-
 def test_leaving_no_trace_when_the_work_fails_then_neither_message_nor_frames_tell() -> None:
     with pytest.raises(DeniedError, match="SIGNING_FAILED: signing failed ") as caught:
         leaving_no_trace(
@@ -117,16 +103,16 @@ def test_leaving_no_trace_when_the_work_fails_then_neither_message_nor_frames_te
     assert "RuntimeError" in str(error)
     assert error.__cause__ is None
     assert error.__context__ is None
-    rendered = _rendered(error)
-    assert "leaving_no_trace" in rendered
-    assert not [form for form in FORMS if form in rendered]
+    shown = rendered(error)
+    assert "leaving_no_trace" in shown
+    assert not [form for form in FORMS if form in shown]
 
 
 def test_rendered_when_the_frames_do_hold_a_key_then_found() -> None:
     """The check above can fail: an unguarded error does show it."""
     with pytest.raises(RuntimeError) as caught:
         _fails_with_the_key_in_scope(KEY)
-    assert str(int.from_bytes(RAW, "big")) in _rendered(caught.value)
+    assert str(int.from_bytes(RAW, "big")) in rendered(caught.value)
 
 
 def test_leaving_no_trace_when_the_work_is_done_then_its_result() -> None:

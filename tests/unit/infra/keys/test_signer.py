@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import traceback
 from pprint import pformat
 from typing import Any
 
@@ -18,6 +17,7 @@ from common.errors import DeniedError
 from infra.keys.address import address_of
 from infra.keys.private_key import PrivateKey
 from infra.keys.signer import Signer
+from tests.renderings import rendered
 
 RAW = bytes.fromhex("c0ffee" * 10 + "abcd")
 KEY = PrivateKey(RAW)
@@ -120,7 +120,6 @@ def test_account_when_it_cannot_sign_then_denied_without_frames(sign: Any, signe
     error = caught.value
     assert error.code == "SIGNING_FAILED"
     assert error.__context__ is None
-    lines = traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    rendered = "".join(lines)
-    assert "hidden_account.py" in rendered
-    assert not [form for form in FORMS if form in rendered]
+    shown = rendered(error)
+    assert "hidden_account.py" in shown
+    assert not [form for form in FORMS if form in shown]
