@@ -23,11 +23,13 @@ async def expire_deliveries(desk: Desk, book: Book) -> None:
     """Deliveries whose message was dead-lettered end here, with their reason."""
     now = desk.clock.now()
     overdue = iso(now - desk.settings.limits.delivery_grace)
-    for status in (SignalStatus.PENDING, SignalStatus.ROUTED, SignalStatus.EXECUTING):
+    waiting = Where("status", "in", (SignalStatus.PENDING.value, SignalStatus.ROUTED.value))
+    begun = Where("status", "==", SignalStatus.EXECUTING.value)  # a leg of it may wait still
+    for status in (waiting, begun):
         page = await desk.store.query(
             Query(
                 book.deliveries,
-                (Where("status", "==", status.value), Where("expires_at", "<", overdue)),
+                (status, Where("expires_at", "<", overdue)),
                 order_by="expires_at",
                 limit=PAGE,
             )

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from random import Random
 
 from common.books import V2, V3, Book
@@ -15,11 +16,14 @@ from common.domain.agent import Agent
 from common.domain.events import OutboxMessage, SignalCreated
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
 from common.domain.moment import iso
+from common.domain.order import OrderSide
+from common.domain.routing import RoutingMode
 from common.domain.signal import PositionSide, Signal, SizeModel, SizeType
 from common.errors import DeniedError
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.outbox import outbox_write
 from common.ports import Messenger, Ref, SecretStore, Write
+from common.where.priorities import RoutingConfig
 from functions.api.ops import change_state
 from functions.decide.main import decide
 from functions.execute.main import execute
@@ -43,12 +47,18 @@ from tests.simulation.watch import Watch
 from tests.simulation.world import QUIET, START, FaultRates, World
 
 SYMBOLS = ("BTC", "ETH", "SOL")
-ACTIVE = timedelta(minutes=6)
-DRAIN = timedelta(minutes=45)
+VENUES = (Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX)
+ACTIVE = timedelta(minutes=5)
+DRAIN = timedelta(minutes=40)
 TICK = timedelta(minutes=1)
+DRAIN_TICK = timedelta(minutes=2)  # nothing new comes: what is left has time
+MARKETS = 8
 DEAD_VENUES_EVERY = 10
 """One seed in so many has no fault but venues that never answer, so that breakers must open."""
-LIMITS = LimitSettings(max_exposure_per_deployment=Decimal(6000))  # so low that it is met
+LIMITS = LimitSettings(
+    max_exposure_per_deployment=Decimal(6000),  # so low that it is met
+    reconcile_every=timedelta(minutes=3),
+)
 TICKED: dict[str, EntryPoint] = {"fetch_market": fetch_market, "settle": settle, "relay": relay}
 EVENTED: dict[str, tuple[str, EntryPoint]] = {
     "market-updated": ("decide", decide),
@@ -61,16 +71,19 @@ EVENTED: dict[str, tuple[str, EntryPoint]] = {
 
 
 def capabilities_of(venue: Venue) -> Capabilities:
+    """Three kinds: an expiry and a nonce, a nonce alone (a chain), an expiry alone."""
     return Capabilities(
         venue=venue,
         order_types=frozenset({OrderType.MARKET}),
         time_in_force=frozenset({TimeInForce.IOC}),
         client_order_id=True,
-        expires_after=True,
+        expires_after=venue is not Venue.OSTIUM,
         order_ttl=timedelta(seconds=15),
         read_lag_max=timedelta(seconds=20),
         clock_skew_max=timedelta(seconds=2),
         request_timeout=timedelta(seconds=5),
+        resends=venue is not Venue.GMX,
+        cancel_is_a_fence=venue is Venue.OSTIUM,
     )
 
 
@@ -115,6 +128,14 @@ def rates_for(seed: int) -> FaultRates:
         tampered=rate(0.3),
         sent_twice=rate(0.5),
         halted=rate(0.3),
+        conflict=rate(0.02),
+        prepare_fails=rate(0.1),
+        prepare_refused=rate(0.1),
+        garbled=rate(0.1),
+        fills_repeated=rate(0.3),
+        overfilled=rate(0.03),
+        cancel_fails=rate(0.3),
+        traded_by_hand=rate(0.2),
     )
 
 
@@ -153,12 +174,14 @@ async def _play(result: Run, rates: FaultRates) -> None:
         world.start(_human_signal(result))
         if world.chance("halted"):
             world.start(_halt_for_a_while(result))
+        if world.chance("traded_by_hand"):
+            _trade_by_hand(result)
         await world.run_until(world.now() + TICK)
     world.rates = QUIET
     end = world.now() + DRAIN
     while world.now() < end:
         _tick(result, names=("settle", "relay"))
-        await world.run_until(world.now() + TICK)
+        await world.run_until(world.now() + DRAIN_TICK)
 
 
 def _tick(result: Run, names: tuple[str, ...] = tuple(TICKED)) -> None:
@@ -170,8 +193,19 @@ def _tick(result: Run, names: tuple[str, ...] = tuple(TICKED)) -> None:
 
 
 async def _call(result: Run, name: str, body: bytes) -> None:
-    await result.world.step("tick")
+    """A tick that asks venues comes late, so that it falls among the orders."""
+    late = result.world.random.uniform(0, 30) if name == "settle" else 0
+    await result.world.step("tick", after=timedelta(seconds=late))
     await result.bus.call(TICKED[name], body)
+
+
+def _trade_by_hand(result: Run) -> None:
+    """The user's own order, in an account and at a venue that we trade too."""
+    random = result.world.random
+    number = random.randrange(1, 3)
+    venue = result.venues[random.choice(VENUES[: number + 1])]
+    account_id = f"dep_{random.choice(('v2', 'v3'))}_{number}"
+    venue.trade_by_hand(account_id, random.choice(tuple(OrderSide)))
 
 
 async def _human_signal(result: Run) -> None:
@@ -241,10 +275,17 @@ def _first_documents() -> list[Write]:
                 f"dep_{book.name}_{number}",
                 book=book.name,
                 agent_id=f"agent_{book.name}",
-                enabled_venues=(Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX)[: number + 1],
+                enabled_venues=VENUES[: number + 1],
                 created_at=START,
             )
             writes.append(create(Ref(book.deployments, deployment.deployment_id), deployment))
+    split = RoutingConfig(
+        subject_id="dep_v3_2",
+        venues=VENUES,
+        mode=RoutingMode.SPLIT,
+        updated_at=START,
+    )
+    writes.append(create(Ref("venue_routing_config_v3", split.subject_id), split))
     swarm = a_deployment("dep_swarm", agent_id="swarm", created_at=START)
     writes.append(create(Ref(V3.deployments, swarm.deployment_id), swarm))
     return writes
@@ -267,11 +308,37 @@ def _settings() -> Settings:
     return Settings(swarm=swarm, limits=LIMITS, venues=tuple(Venue)[:3])
 
 
+class _Timepiece:
+    """The clock of whichever run is on."""
+
+    world: World
+
+    def now(self) -> datetime:
+        return self.world.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.world.sleep(seconds)
+
+
+_TIMEPIECE = _Timepiece()
+
+
+@cache
+def _course(number: int, interval: str) -> SimulatedFeed:
+    return SimulatedFeed(number, _TIMEPIECE, interval)
+
+
+def _market(world: World, interval: str) -> SimulatedFeed:
+    """One of a few courses of prices, made once: a run is not to be mostly candles."""
+    _TIMEPIECE.world = world
+    return _course(world.seed % MARKETS, interval)
+
+
 def _runtime(
     world: World, store: MemoryStore, bus: SimBus, venues: dict[Venue, SimVenue]
 ) -> Runtime:
     settings = _settings()
-    feed = SimulatedFeed(world.seed, world, settings.swarm.interval)
+    feed = _market(world, settings.swarm.interval)
     instruments = StoredInstruments(store, world)
 
     def no_secrets() -> SecretStore:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from common.errors import TransientError
+from common.errors import ConflictError, TransientError
 from common.ports import Write
 from infra.local.store.memory import MemoryStore
 from tests.simulation.world import Crash, World
@@ -24,6 +24,7 @@ def make_store(world: World, on_commit: Callable[[Sequence[Write]], None]) -> Me
         if world.chance("store_down"):
             raise TransientError("the store is not reachable")
         if operation == "commit":
+            aborted(world)
             on_commit(cast("Sequence[Any]", argument))
 
     async def after(operation: str, _: object) -> None:
@@ -35,3 +36,9 @@ def make_store(world: World, on_commit: Callable[[Sequence[Write]], None]) -> Me
             raise TransientError("the commit was applied and its answer lost")
 
     return MemoryStore(before=before, after=after)
+
+
+def aborted(world: World) -> None:
+    """Firestore's ABORTED: a race is lost that nobody can be seen to have won."""
+    if world.chance("conflict"):
+        raise ConflictError("aborted", collection="any", document_id="any")

@@ -10,6 +10,7 @@ import pytest
 from tests.simulation.checkers import violations
 from tests.simulation.mutants import MUTANTS, Plant
 from tests.simulation.order_mutants import ORDER_MUTANTS
+from tests.simulation.recovery_mutants import RECOVERY_MUTANTS
 from tests.simulation.scenario import run
 from tests.simulation.world import QUIET, FaultRates
 
@@ -19,6 +20,7 @@ FOUND_BY = (
     1110,  # sent under leave that a breaker had given before it opened
 )
 MUTANT_SEEDS = 250
+PLANTS = MUTANTS + ORDER_MUTANTS + RECOVERY_MUTANTS
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +67,7 @@ async def test_simulation_when_a_seed_is_repeated_then_the_trace_is_the_same() -
     assert first.store.contents() == second.store.contents()
 
 
-@pytest.mark.parametrize("plant", MUTANTS + ORDER_MUTANTS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 async def test_checkers_when_a_defect_is_planted_then_they_see_it(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,21 +5,39 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from common.books import BOOKS, BREAKERS, EXPOSURES, ORDER_INTENTS, ORDERS
+from common.books import (
+    AUDIT,
+    BOOKS,
+    BREAKERS,
+    EXPOSURES,
+    ORDER_INTENTS,
+    ORDERS,
+    SIGNED_REQUESTS,
+)
 from common.config import LimitSettings
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderStatus
+from common.domain.money import ZERO
+from common.domain.order import (
+    IntentStatus,
+    Order,
+    OrderIntent,
+    OrderPlan,
+    OrderStatus,
+    SignedRequest,
+)
 from common.domain.routing import RoutingDecision
+from common.domain.signal import Delivery
 from common.how.trading_state import PLATFORM, TradingState
 from common.ports import Create, Document, Ref, Update, Write
 from common.where.breaker import Breaker, BreakerStatus
-from common.wire import JsonObject, from_document
+from common.wire import JsonObject, from_document, to_document
 from infra.local.store.memory import MemoryStore
 
 PRICE_SLACK = Decimal("1.02")
 """Between the limit's check and the wire a fill may move the price that a holding is valued at."""
 
+_AT_THE_WIRE = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN})
 _NEVER_CHANGES = ("intent_id", "venue", "side", "quantity", "price", "payload_hash", "expires_at")
 
 
@@ -31,10 +49,12 @@ class Watch:
     limits: LimitSettings
     seen: list[str] = field(default_factory=list)
 
-    def sends(self, order: Order, now: datetime, request_timeout: timedelta) -> None:
+    def sends(
+        self, order: Order, request: SignedRequest, now: datetime, request_timeout: timedelta
+    ) -> None:
         """The venue is called: nothing awaits between the last gate's reading and this."""
         name = order.client_order_id
-        self._written_ahead(order)
+        self._written_ahead(order, request)
         if now + request_timeout > order.expires_at:
             self.seen.append(f"I14: {name} is sent too late to arrive before its expiry")
         state = self.store.peek(PLATFORM)
@@ -65,12 +85,20 @@ class Watch:
         for write in writes:
             if isinstance(write, Create) and write.ref.collection == ORDERS:
                 self._further_attempt(write)
+            if write.ref.collection == AUDIT and not isinstance(write, Create):
+                self.seen.append(f"I12: the audit row {write.ref.id} is changed")
 
-    def _written_ahead(self, order: Order) -> None:
-        intent = self._intent(order)
-        current = intent is not None and intent.client_order_id == order.client_order_id
-        if intent is None or not current or intent.status is not IntentStatus.SENDING:
-            self.seen.append(f"I01: {order.client_order_id} is sent, and its intent is not at it")
+    def _written_ahead(self, order: Order, request: SignedRequest) -> None:
+        intent, name = self._intent(order), order.client_order_id
+        current = intent is not None and intent.client_order_id == name
+        if intent is None or not current or intent.status not in _AT_THE_WIRE:
+            self.seen.append(f"I01: {name} is sent, and its intent is not at it")
+        kept = self.store.peek(Ref(SIGNED_REQUESTS, name))
+        if kept is None or kept.data != to_document(request):
+            self.seen.append(f"I22: {name} is sent with other bytes than were written ahead")
+        row = Ref(AUDIT, prefixed_id("aud", "order-sending", name, order.attempt))
+        if self.store.peek(row) is None:
+            self.seen.append(f"I12: {name} is sent before its audit row is written")
 
     def _breaker_allows(self, order: Order) -> None:
         """I08: nothing is sent while it is open, and one request at a time while half open."""
@@ -105,10 +133,23 @@ class Watch:
             return
         place = BOOKS[intent.plan.book].routing_history
         found = self.store.peek(Ref(place, prefixed_id("rte", intent.plan.delivery_id)))
-        checks = from_document(RoutingDecision, found.data).checked_venues if found else ()
-        approved = [check.quantity for check in checks if check.ok and check.venue == order.venue]
+        route = from_document(RoutingDecision, found.data) if found else None
+        approved = self._approved(route, intent.plan, order) if route else []
         if approved != [order.quantity]:
             self.seen.append(f"I09: {order.client_order_id} is over {order.quantity}: {approved}")
+
+    def _approved(self, route: RoutingDecision, plan: OrderPlan, order: Order) -> list[Decimal]:
+        """The quantity that the record gives this venue, or this leg of a split."""
+        if not route.shares:
+            checks = route.checked_venues
+            return [each.quantity or ZERO for each in checks if each.venue == order.venue]
+        found = self.store.peek(Ref(BOOKS[plan.book].deliveries, plan.delivery_id))
+        legs = from_document(Delivery, found.data).intent_ids if found else ()
+        return [
+            share.quantity
+            for leg, share in zip(legs, route.shares, strict=True)
+            if leg == plan.intent_id
+        ]
 
     def _intent(self, order: Order) -> OrderIntent | None:
         found = self.store.peek(Ref(ORDER_INTENTS, order.intent_id))

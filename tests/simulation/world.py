@@ -44,6 +44,14 @@ class FaultRates:
     tampered: float = 0.0  # an order plan reaches execute altered, beside the real one
     sent_twice: float = 0.0  # a person sends the same signal twice
     halted: float = 0.0  # the operator halts trading, and resumes it later
+    conflict: float = 0.0  # a commit loses a race that nobody ran (Firestore's ABORTED)
+    prepare_fails: float = 0.0
+    prepare_refused: float = 0.0
+    garbled: float = 0.0  # an answer of another shape than was agreed
+    fills_repeated: float = 0.0  # told twice, and in another order
+    overfilled: float = 0.0  # more than was ordered
+    cancel_fails: float = 0.0
+    traded_by_hand: float = 0.0  # the user trades in the same account, without us
 
 
 QUIET = FaultRates()
