@@ -13,10 +13,14 @@ from hyperliquid.exchange import Exchange
 from hyperliquid.utils.types import Cloid
 from requests.adapters import BaseAdapter
 
-from common.domain.instrument import OrderType, TimeInForce
+from common.books import EXPOSURES
+from common.documents import create
+from common.domain.exposure import Exposure
+from common.domain.instrument import OrderType, TimeInForce, Venue
 from common.domain.money import ZERO
 from common.domain.order import LiquiditySide, OrderSide, OrderStatus
 from common.errors import DeniedError, OutcomeUnknownError, RejectedError, TransientError
+from common.ports import Ref
 from infra.local.clock import SystemClock
 from infra.local.exchanges.exchange import ApiRequest
 from infra.local.exchanges.faults import Fault, FaultKind
@@ -264,23 +268,25 @@ async def test_modify_when_resting_then_its_price_and_size_change(floor: Floor) 
     assert [row.left_qty for row in state.open_orders] == ["0.2"]
 
 
-async def test_query_account_when_something_is_held_then_positions_of_both_kinds(
+async def test_query_account_when_spot_is_held_then_only_what_our_orders_bought(
     floor: Floor,
 ) -> None:
+    """Tokens that the wallet's owner put there are no position of ours."""
     await floor.place(floor.order(**seller()))
-    await floor.place(
-        floor.order(
-            symbol="PURRUSDC",
-            instrument_id="PURR-USDC-SPOT.HYPERLIQUID",
-            quantity=Decimal(100),
-            price=Decimal("0.201"),
-        )
-    )
+    floor.exchange.deposit(MASTER, "70", token="PURR")
     state = await floor.venue.query_account(account_id=DEPLOYMENT_ID)
     held = {position.symbol: Decimal(position.signed_qty) for position in state.positions}
-    assert held["ETH"] == -FULL
-    assert held["PURRUSDC"] > 99
-    assert set(held) == {"ETH", "PURRUSDC"}
+    assert held == {"ETH": -FULL}
+    exposure = Exposure.empty(DEPLOYMENT_ID).hold(
+        venue=Venue.HYPERLIQUID,
+        symbol="PURRUSDC",
+        signed_qty=Decimal(60),
+        price=Decimal("0.2"),
+    )
+    await floor.store.commit([create(Ref(EXPOSURES, DEPLOYMENT_ID), exposure)])
+    state = await floor.venue.query_account(account_id=DEPLOYMENT_ID)
+    held = {position.symbol: Decimal(position.signed_qty) for position in state.positions}
+    assert held == {"ETH": -FULL, "PURRUSDC": Decimal(70)}
 
 
 async def test_query_position_when_nothing_is_held_then_none(floor: Floor) -> None:

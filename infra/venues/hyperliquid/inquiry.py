@@ -1,14 +1,24 @@
 """Asks Hyperliquid what it knows, always by the master wallet: an agent's own address is empty."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from common.domain.instrument import Instrument, InstrumentTable, OrderType, TimeInForce, Venue
+from common.books import EXPOSURES
+from common.documents import load
+from common.domain.exposure import Exposure
+from common.domain.instrument import Instrument, OrderType, TimeInForce, Venue
 from common.domain.moment import to_ms
-from common.domain.money import plain
+from common.domain.money import ZERO, plain
 from common.domain.order import Fill, Order, OrderReport, OrderStatus
 from common.errors import InvalidInputError, TransientError
-from common.ports import Instruments, VenueAccountState, VenueOpenOrder, VenuePosition
+from common.ports import (
+    DocumentStore,
+    Instruments,
+    Ref,
+    VenueAccountState,
+    VenueOpenOrder,
+    VenuePosition,
+)
 from infra.venues.accounts import Accounts
 from infra.venues.hyperliquid.answers import (
     HeldPosition,
@@ -36,11 +46,16 @@ class Inquiry:
     """Reads of one adapter; nothing here can trade."""
 
     def __init__(
-        self, client: HyperliquidClient, accounts: Accounts, instruments: Instruments
+        self,
+        client: HyperliquidClient,
+        accounts: Accounts,
+        instruments: Instruments,
+        store: DocumentStore,
     ) -> None:
         self._client = client
         self._accounts = accounts
         self._instruments = instruments
+        self._store = store
 
     async def instrument(self, order: Order) -> Instrument:
         """Raises TransientError: the table was never loaded, or no longer has the order's."""
@@ -104,19 +119,27 @@ class Inquiry:
         table = await self._instruments.table(Venue.HYPERLIQUID)
         listed = table.find(symbol) if table else None
         if listed is not None and spot_base(listed) is not None:
-            held = await self._spot_positions(wallet, table)
+            held = await self._spot_positions(wallet, [listed])
         else:
             held = await self._perpetual_positions(wallet)
         return next((position for position in held if position.symbol == symbol), None)
 
     async def account(self, account_id: str) -> VenueAccountState:
-        """Perpetuals and spot tokens that have a pair, and everything that rests."""
+        """Every perpetual and every open order; of spot, what the account holds by our orders.
+
+        A wallet's tokens are its owner's. Only a pair that we hold some of is a position, and then
+        the venue's word on it is the whole balance.
+        """
         wallet = await self._wallet(account_id)
         table = await self._instruments.table(Venue.HYPERLIQUID)
         orders = await self._read({"type": "frontendOpenOrders", "user": wallet}, parse_open_orders)
         perpetuals = await self._perpetual_positions(wallet)
-        spot = await self._spot_positions(wallet, table)
-        symbols = {item.venue_symbol: item.symbol for item in table.instruments} if table else {}
+        stored = await load(self._store, Exposure, Ref(EXPOSURES, account_id))
+        ours = stored.value.holdings_at(Venue.HYPERLIQUID) if stored else {}
+        listed = table.instruments if table else ()
+        pairs = [item for item in listed if item.symbol in ours and spot_base(item) is not None]
+        spot = await self._spot_positions(wallet, pairs) if pairs else ()
+        symbols = {item.venue_symbol: item.symbol for item in listed}
         return VenueAccountState(
             positions=(*perpetuals, *spot),
             open_orders=tuple(_open_order(resting, symbols) for resting in orders),
@@ -127,15 +150,13 @@ class Inquiry:
         return tuple(_position(position) for position in held)
 
     async def _spot_positions(
-        self, wallet: str, table: InstrumentTable | None
+        self, wallet: str, pairs: Sequence[Instrument]
     ) -> tuple[VenuePosition, ...]:
         request = {"type": "spotClearinghouseState", "user": wallet}
         balances = await self._read(request, parse_balances)
-        pairs = [(spot_base(item), item.symbol) for item in table.instruments] if table else []
+        held = [(item.symbol, balances.get(spot_base(item) or "", ZERO)) for item in pairs]
         return tuple(
-            VenuePosition(symbol=symbol, signed_qty=plain(balances[base]))
-            for base, symbol in pairs
-            if base is not None and balances.get(base)
+            VenuePosition(symbol=symbol, signed_qty=plain(total)) for symbol, total in held if total
         )
 
     async def _wallet(self, account_id: str) -> str:

@@ -52,6 +52,9 @@ TESTNET = "https://api.hyperliquid-testnet.xyz"
 FILLS_PATIENCE_S = 2.0
 """How long `submit` waits for the fills of an order that the venue has just filled."""
 
+_ANSWER_MARGIN_S = 0.5
+"""What `submit` leaves of its caller's patience: better an answer without fills than none."""
+
 _UNSENT_MAX = 1000
 _UNREADABLE = frozenset({400, 422})
 
@@ -73,7 +76,7 @@ class HyperliquidVenue:
             timeout_s=LIVE.request_timeout.total_seconds(),
             transport=parts.transport,
         )
-        self._inquiry = Inquiry(self._client, parts.accounts, parts.instruments)
+        self._inquiry = Inquiry(self._client, parts.accounts, parts.instruments, parts.store)
         self._nonces = Nonces(parts.store, parts.clock)
         self._unsent: dict[tuple[str, int], None] = {}  # signed here and not sent from here yet
 
@@ -105,11 +108,12 @@ class HyperliquidVenue:
         key = (request.signer, request.nonce)
         first = key in self._unsent
         self._unsent.pop(key, None)
+        started = asyncio.get_running_loop().time()
         answer = await self._client.exchange(request.body, purpose=Purpose.ORDER)
         placed = _placed(answer, order, instrument)
         if isinstance(placed, Refused):
             raise _refusal(placed, first=first)
-        return await self._taken(order, instrument, placed)
+        return await self._taken(order, instrument, placed, started)
 
     async def query_order(self, order: Order) -> OrderReport | None:
         return await self._inquiry.order(order)
@@ -153,11 +157,12 @@ class HyperliquidVenue:
         signer = await self._parts.accounts.signer(order.account_id, self.venue)
         nonce = await self._nonces.take(self.venue, signer.address)
         body = self._signed(signer, action, nonce, order.expires_at)
+        started = asyncio.get_running_loop().time()
         answer = await self._client.exchange(body, purpose=Purpose.ORDER)
         placed = _placed(answer, order, instrument)
         if isinstance(placed, Refused):
             raise _refusal(placed, first=True)
-        return await self._taken(order, instrument, placed)
+        return await self._taken(order, instrument, placed, started)
 
     async def cancel_by_id(self, *, account_id: str, symbol: str, venue_order_id: str) -> bool:
         """Cancel an order that is not ours; False where the venue has no such open order.
@@ -246,13 +251,17 @@ class HyperliquidVenue:
         final_at = order.submitted_at + self.capabilities.absence_is_final_after
         return self._parts.clock.now() <= final_at
 
-    async def _taken(self, order: Order, instrument: Instrument, taken: Taken) -> OrderReport:
+    async def _taken(
+        self, order: Order, instrument: Instrument, taken: Taken, started: float
+    ) -> OrderReport:
         """The report of an order that the venue holds, with its fills if they come at once."""
         fills: tuple[Fill, ...] = ()
         reason = ""
         if taken.filled is not None:
+            latest = started + LIVE.request_timeout.total_seconds() - _ANSWER_MARGIN_S
+            until = min(asyncio.get_running_loop().time() + FILLS_PATIENCE_S, latest)
             try:
-                async with asyncio.timeout(FILLS_PATIENCE_S):
+                async with asyncio.timeout_at(until):
                     fills = await self._inquiry.fills(
                         order, instrument, venue_order_id=taken.venue_order_id
                     )
