@@ -275,6 +275,17 @@ def test_reduce_only_when_larger_than_the_position_then_it_only_closes() -> None
     assert desk.position("BTC") == 0
 
 
+def test_reduce_only_when_small_or_on_the_same_side_then_taken_or_refused() -> None:
+    desk = Desk()
+    desk.place(order(px="101000", sz="0.01", tif="Ioc"))
+    small = order(buy=False, px="99000", sz="0.00005", tif="Ioc", reduce_only=True)
+
+    [taken], [refused] = desk.place(small), desk.place(order(reduce_only=True))
+
+    assert taken["filled"]["totalSz"] == "0.00005"
+    assert refused == {"error": "Reduce only order would increase position."}
+
+
 def test_resting_reduce_only_when_nothing_is_left_to_reduce_then_canceled() -> None:
     desk = Desk()
     desk.place(order(px="101000", sz="0.01", tif="Ioc"))
