@@ -98,24 +98,25 @@ class RequestBudget:
         await retry_on_conflict(once, what=f"the request budget of {self._venue}")
 
     async def _lease(self, weight: int, purpose: Purpose) -> int:
-        """At least `weight`, and a chunk where there is enough."""
+        """At least `weight`, and a chunk where there is enough. What is owed is paid either way."""
         owed = self._owed
 
-        async def once() -> int:
+        async def once() -> tuple[int, int]:
             now = self._clock.now()
             stored = await load(self._store, BudgetRecord, self._ref)
-            full_at = max(stored.value.full_at, now) if stored else now
+            full_at = (max(stored.value.full_at, now) if stored else now) + self._cost * owed
             used = -((now - full_at) // self._cost)  # rounded up
-            usable = self._burst - used - owed - self._burst * purpose.value // 100
-            if usable < weight:
-                raise self._too_many(weight - usable, purpose)
-            leased = max(weight, min(CHUNK, usable))
-            record = BudgetRecord(full_at=full_at + self._cost * (leased + owed), updated_at=now)
-            await self._store.commit([put(stored, self._ref, record)])
-            return leased
+            usable = self._burst - used - self._burst * purpose.value // 100
+            leased = max(weight, min(CHUNK, usable)) if usable >= weight else 0
+            if leased or owed:
+                record = BudgetRecord(full_at=full_at + self._cost * leased, updated_at=now)
+                await self._store.commit([put(stored, self._ref, record)])
+            return leased, usable
 
-        leased = await retry_on_conflict(once, what=f"the request budget of {self._venue}")
+        leased, usable = await retry_on_conflict(once, what=f"the request budget of {self._venue}")
         self._owed -= owed
+        if not leased:
+            raise self._too_many(weight - usable, purpose)
         return leased
 
     def _too_many(self, missing: int, purpose: Purpose) -> RateLimitedError:

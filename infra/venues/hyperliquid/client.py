@@ -45,16 +45,20 @@ class HyperliquidClient:
         )
 
     async def info(
-        self, request: Mapping[str, object], *, purpose: Purpose = Purpose.SETTLE
+        self, request: Mapping[str, object], *, purpose: Purpose | None = Purpose.SETTLE
     ) -> object:
-        """The answer's JSON.
+        """The answer's JSON. Without a purpose it is paid later: for the next page of an answer
+        that is of no use without it.
 
         Raises:
             RateLimitedError: ours or the venue's limit; with the wait.
             TransientError: no usable answer.
         """
         weight = LIGHT if request["type"] in _LIGHT_REQUESTS else HEAVY
-        await self.budget.take(weight, purpose)
+        if purpose is None:
+            self.budget.owe(weight)
+        else:
+            await self.budget.take(weight, purpose)
         try:
             answer = await self._http.read("POST", "/info", json=dict(request))
         except RateLimitedError as error:

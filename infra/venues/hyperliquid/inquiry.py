@@ -20,6 +20,7 @@ from common.ports import (
     VenuePosition,
 )
 from infra.venues.accounts import Accounts
+from infra.venues.budget import Purpose
 from infra.venues.hyperliquid.answers import (
     HeldPosition,
     KnownOrder,
@@ -36,8 +37,9 @@ from infra.venues.hyperliquid.listing import spot_base
 from infra.venues.hyperliquid.parse import token_unit
 
 T = TypeVar("T")
-FILLS_FROM_BEFORE_MS = 60_000
-"""Fills are looked for from this long before we sent the order: clocks differ."""
+FILLS_AROUND_MS = 60_000
+"""Fills are looked for from this long before we sent the order until this long after its expiry,
+if it cannot rest: clocks differ. An account's other fills cost weight."""
 
 FILLS_PAGES_MAX = 6  # the venue keeps 10,000 fills of an account within reach
 
@@ -96,14 +98,16 @@ class Inquiry:
         Raises TransientError: no usable answer, or more fills than can be read.
         """
         wallet = await self._wallet(order.account_id)
-        start = to_ms(order.submitted_at) - FILLS_FROM_BEFORE_MS
+        start = to_ms(order.submitted_at) - FILLS_AROUND_MS
+        end = {"endTime": to_ms(order.expires_at) + FILLS_AROUND_MS} if ends_at_once(order) else {}
         found: dict[str, Fill] = {}
-        for _ in range(FILLS_PAGES_MAX):
+        for number in range(FILLS_PAGES_MAX):
             page = await self._read(
-                {"type": "userFillsByTime", "user": wallet, "startTime": start},
+                {"type": "userFillsByTime", "user": wallet, "startTime": start, **end},
                 lambda payload: parse_fills(
                     payload, order, instrument, venue_order_id=venue_order_id
                 ),
+                purpose=None if number else Purpose.SETTLE,
             )
             self._client.budget.owe(page.count // ROWS_PER_WEIGHT)
             found.update({fill.trade_id: fill for fill in page.fills})
@@ -162,8 +166,14 @@ class Inquiry:
     async def _wallet(self, account_id: str) -> str:
         return (await self._accounts.account(account_id, Venue.HYPERLIQUID)).wallet.lower()
 
-    async def _read(self, request: Mapping[str, object], parse: Callable[[object], T]) -> T:
-        payload = await self._client.info(request)
+    async def _read(
+        self,
+        request: Mapping[str, object],
+        parse: Callable[[object], T],
+        *,
+        purpose: Purpose | None = Purpose.SETTLE,
+    ) -> T:
+        payload = await self._client.info(request, purpose=purpose)
         try:
             return parse(payload)
         except InvalidInputError as error:  # no evidence is the same as no answer
