@@ -248,10 +248,9 @@ def _size_refusal(
     request: RouteRequest, instrument: Instrument, quantity: Decimal, price: Decimal | None
 ) -> Refusal | None:
     symbol, label = request.symbol, instrument.venue.label
-    if request.side is OrderSide.SELL and not instrument.shortable:
-        held = request.held.get(instrument.venue, ZERO)
-        if held <= 0 or held < quantity:
-            return RouteCode.SHORT_NOT_POSSIBLE, f"{symbol} cannot be sold short on {label}"
+    sells = request.side is OrderSide.SELL and not instrument.shortable
+    if sells and request.held.get(instrument.venue, ZERO) < quantity:
+        return RouteCode.SHORT_NOT_POSSIBLE, f"{symbol} cannot be sold short on {label}"
     code = PRICE_NOT_ON_TICK if price is None else check_order(instrument, quantity, price)
     if code is not None:
         return code, f"{symbol} on {label}: the size is outside the venue's limits ({code})"

@@ -354,6 +354,22 @@ def test_split_when_a_stand_in_has_coarser_lots_then_its_size_is_rounded_down() 
     assert stand_ins == [(SYMPHONY, 50_000), (SYMPHONY, 33_000), (SYMPHONY, 16_000)]
 
 
+def test_split_when_a_stand_in_would_refuse_a_share_then_it_stands_in_for_the_others() -> None:
+    tables = {
+        **the_three(size_increment=Decimal(1)),
+        SYMPHONY: a_market(SYMPHONY, min_quantity=Decimal(20_000)),
+        DRIFT: a_market(DRIFT, max_notional=Decimal(20_000)),
+    }
+
+    legs = legs_of(World(tables, mode=SPLIT).route("100000"))
+
+    assert [[venue for venue, _ in leg] for leg in legs] == [
+        [GMX, SYMPHONY],
+        [HL, SYMPHONY],
+        [OSTIUM, DRIFT],
+    ]
+
+
 def test_split_when_larger_than_any_one_venue_takes_then_split_all_the_same() -> None:
     tables = the_three(size_increment=Decimal(1), max_notional=Decimal(60_000))
 

@@ -190,6 +190,67 @@ def test_split_when_a_minimum_is_missed_then_the_better_of_dropping_and_raising(
     assert outcome(result, Decimal(1), venues) == brute_force(Decimal(100), Decimal(1), venues)
 
 
+def test_split_when_the_better_venue_is_too_small_to_stand_in_then_the_other_is_kept() -> None:
+    """A costs less, yet cannot hold what B does: B at its minimum leaves no room for A."""
+    venues = [
+        replace(a_venue(A, lot="1"), min_quantity=Decimal(30), max_quantity=Decimal(40)),
+        replace(a_venue(B, "1000", "0.0011", "1"), min_quantity=Decimal(90)),
+    ]
+
+    assert sizes(split(Decimal(100), Decimal(1), venues)) == {B: 100}
+
+
+def test_split_when_the_better_venue_has_coarser_lots_then_the_other_is_kept() -> None:
+    """B's 25 beside C's 5 could not move to A, which takes 20 or 30."""
+    deep = Decimal(1_000_000)
+    venues = [
+        SplitVenue(
+            venue=A,
+            liquidity=deep,
+            fee=Decimal("0.001"),
+            lot=Decimal(10),
+            min_quantity=Decimal(20),
+        ),
+        SplitVenue(
+            venue=B,
+            liquidity=deep,
+            fee=Decimal("0.0010001"),
+            lot=Decimal(1),
+            min_quantity=Decimal(21),
+            max_quantity=Decimal(29),
+        ),
+        SplitVenue(
+            venue=C, liquidity=deep, fee=Decimal(0), lot=Decimal(1), max_quantity=Decimal(5)
+        ),
+    ]
+
+    assert sizes(split(Decimal(30), Decimal(1), venues)) == {B: 25, C: 5}
+
+
+def test_split_when_the_finer_venue_is_full_then_the_coarser_takes_a_lot_more() -> None:
+    """5.4 with 2 at most at B: A's 3.4 cannot be rounded down to 3."""
+    venues = [
+        a_venue(A, fee="0.0020", lot="1"),
+        replace(a_venue(B, fee="0", lot="0.1"), max_quantity=Decimal(2)),
+    ]
+
+    result = split(Decimal("5.4"), Decimal(1), venues)
+
+    assert sizes(result) == {A: 4, B: Decimal("1.4")}
+    assert result.left_over == 0
+
+
+def test_split_when_dust_is_left_over_anyway_then_the_coarser_venue_is_not_made_to_take_it() -> (
+    None
+):
+    venues = [a_venue(A, "10", "0", "1"), a_venue(B, "13", "0", "0.5")]
+
+    result = split(Decimal("1.1"), Decimal(1), venues)
+
+    assert sizes(result) == {B: 1}
+    assert result.left_over == Decimal("0.1")
+
+
 def test_split_when_the_minimum_is_a_notional_then_it_is_met_in_whole_lots() -> None:
     venues = [
         replace(a_venue(A, "1000000", "0.0010", "0.3"), min_notional=Decimal(10)),
