@@ -3,6 +3,7 @@
 `requestId` is the client order id, and a prepared order says when it expires (GMX API, `/orders`).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
@@ -18,3 +19,14 @@ CAPABILITIES = Capabilities(
     clock_skew_max=timedelta(seconds=2),
     request_timeout=timedelta(seconds=15),
 )
+
+LIVE = replace(
+    CAPABILITIES,
+    order_types=frozenset(OrderType),
+    time_in_force=frozenset(TimeInForce),
+    order_ttl=timedelta(minutes=5),
+    read_lag_max=timedelta(seconds=60),
+    resends=True,
+)
+"""The venue sets the expiry; one that is later than ours by more than the clocks' skew is refused.
+It takes a request id once, so the same bytes may be sent again until then."""
