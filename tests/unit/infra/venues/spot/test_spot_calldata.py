@@ -251,11 +251,41 @@ STRANGE: dict[str, tuple[Any, Swap, Permit | None]] = {
     "payload cut": (call((0x00, swap_v3(10**18, MIN)[1][:-32])), SELL, None),
     "payload longer": (call((0x00, swap_v3(10**18, MIN)[1] + b"\0" * 32)), SELL, None),
     "empty": (EXECUTE, SELL, None),
+    "another function": (b"\1\2\3\4" + call(swap_v3(10**18, MIN))[4:], SELL, None),
+    "seventeen commands": (call(*[swap_v3(10**18, MIN)] * 17), SELL, None),
+    "swept, then swapped": (
+        call(
+            swap_v3(HALF, 0, recipient=ADDRESS_THIS),
+            sweep(MIN),
+            swap_v3(HALF, 0, recipient=ADDRESS_THIS),
+        ),
+        SELL,
+        None,
+    ),
+    "kept beside a minimum": (
+        call(swap_v3(HALF, MIN), swap_v3(HALF, 0, recipient=ADDRESS_THIS)),
+        SELL,
+        None,
+    ),
     "inputs missing": (
         EXECUTE + encode(["bytes", "bytes[]", "uint256"], [b"\0\0", [b""], NOW_S + 9]),
         SELL,
         None,
     ),
+}
+
+
+PHRASES = {  # where two checks would refuse, the one that is meant
+    "huge": "bytes",
+    "another function": "not execute",
+    "without deadline": "not execute",
+    "inputs missing": "2 commands and 1 inputs",
+    "seventeen commands": "17 commands",
+    "no command": "0 commands",
+    "one token path": "over 1 tokens",
+    "swept, then swapped": "after the sweep",
+    "kept, never swept": "in the router",
+    "kept beside a minimum": "in the router",
 }
 
 
@@ -265,6 +295,12 @@ def test_call_when_it_does_anything_else_then_refused_before_signing(name: str) 
     with pytest.raises(RejectedError) as caught:
         check(data, swap, signed)
     assert caught.value.code == "CALL_DIFFERS"
+    assert PHRASES.get(name, "") in caught.value.message
+
+
+def test_call_when_it_only_hands_in_the_permit_then_refused() -> None:
+    with pytest.raises(RejectedError, match="no swap in it"):
+        check(call(permit()), signed=PERMIT)
 
 
 # ----------------------------------------------------------------------------- the transaction

@@ -3,13 +3,23 @@
 from decimal import Context, Decimal
 from random import Random
 
+import pytest
+
+from common.domain.instrument import Venue
+from common.domain.order import OrderSide
+from common.errors import RejectedError
+from infra.venues.spot.instruments import lot_of
+from infra.venues.spot.swap import EXACT_INPUT, EXACT_OUTPUT, swap_of
+from infra.venues.spot.tokens import CURATED, Token, token_book
 from infra.venues.spot.units import (
     from_units,
     price_and_rest,
     receive_min,
     spend_max,
     to_units,
+    whole_lots,
 )
+from tests.builders import an_order
 
 EXACT = Context(prec=200)
 
@@ -44,3 +54,33 @@ def test_price_and_rest_when_added_up_then_the_cash_is_exact_and_the_rest_is_dus
             assert (EXACT.add if buy else EXACT.subtract)(cash, rest) == quote
             assert 0 <= rest < quote * Decimal("1e-11")
             assert len(price.as_tuple().digits) <= 12
+
+
+@pytest.mark.parametrize("token", CURATED, ids=lambda token: token.trades_as)
+def test_swap_when_made_of_whole_lots_then_exactly_the_quantity_inside_the_price(
+    token: Token,
+) -> None:
+    random, book, lot = Random(token.address), token_book("mainnet"), lot_of(token)
+    for number in range(400):
+        quantity = EXACT.multiply(Decimal(random.randrange(1, 10**13)), lot)
+        price = Decimal(random.randrange(1, 10**8)).scaleb(-random.randint(0, 8))
+        buy = number % 2 == 0
+        order = an_order(
+            venue=Venue.SPOT,
+            symbol=token.trades_as,
+            side=OrderSide.BUY if buy else OrderSide.SELL,
+            quantity=quantity,
+            price=price,
+        )
+        exact = EXACT.multiply(quantity, price)
+        if buy and exact < Decimal("0.000001"):
+            with pytest.raises(RejectedError):
+                swap_of(order, book, "0x" + "11" * 20)
+            continue
+        swap = swap_of(order, book, "0x" + "11" * 20)
+        assert from_units(swap.amount, token.decimals) == quantity
+        bound = from_units(swap.bound, 6)
+        assert bound <= exact if buy else bound >= exact
+        assert abs(EXACT.subtract(bound, exact)) < Decimal("0.000001")
+        assert swap.kind == (EXACT_OUTPUT if buy else EXACT_INPUT)
+        assert whole_lots(quantity, lot) == quantity
