@@ -146,7 +146,7 @@ def parse_order(payload: object, where: str = "order") -> OrderState:
     word = text(answer, "status", where)
     if word not in STATUSES:
         raise InvalidInputError(f"is {word[:30]!r}, which is unknown", where=f"{where}.status")
-    name = text(answer, "symbol", where)
+    name = _name(answer, where)
     unit = unit_of(name)
     return OrderState(
         order_id=_number(answer, "orderId", where),
@@ -218,7 +218,7 @@ def parse_trades(payload: object) -> list[TradeState]:
 
 
 def _trade(row: Answer, where: str) -> TradeState:
-    name = text(row, "symbol", where)
+    name = _name(row, where)
     unit = unit_of(name)
     price = positive(row, "price", where)
     maker = row.get("maker")
@@ -250,7 +250,7 @@ def parse_positions(payload: object) -> tuple[VenuePosition, ...]:
     for index, row in enumerate(as_list(payload, "positionRisk")):
         where = f"positionRisk[{index}]"
         position = as_object(row, where)
-        name = text(position, "symbol", where)
+        name = _name(position, where)
         unit = unit_of(name)
         amount = decimal(position, "positionAmt", where) * unit
         entry = not_negative(position, "entryPrice", where) / unit
@@ -279,6 +279,14 @@ def _number(answer: Answer, field: str, where: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
         return int(value)
     return whole(answer, field, where, most=_ID_MOST)
+
+
+def _name(answer: Answer, where: str) -> str:
+    """A symbol in capitals: `NaN` is none, and would hide a position."""
+    name = text(answer, "symbol", where)
+    if name != name.upper() or len(name) < 4:
+        raise InvalidInputError("not a symbol", where=f"{where}.symbol")
+    return name
 
 
 def _side(answer: Answer, where: str) -> OrderSide:

@@ -88,6 +88,8 @@ class AsterVenue:
 
     async def query_position(self, *, account_id: str, symbol: str) -> VenuePosition | None:
         held = await self._positions(account_id, [("symbol", await self._venue_symbol(symbol))])
+        if any(position.symbol != symbol for position in held):
+            raise TransientError("Aster: the answer is of another symbol")
         return next((position for position in held if position.symbol == symbol), None)
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
@@ -172,8 +174,9 @@ class AsterVenue:
                 page = await self._page(order.account_id, state.venue_symbol, after)
             start = end
         unique = {trade.trade_id: trade for trade in found}
-        if any(trade.side is not order.side for trade in unique.values()):
-            raise TransientError("Aster: a trade of the order is on the other side")
+        known = (order.side, state.venue_symbol)
+        if any((trade.side, trade.venue_symbol) != known for trade in unique.values()):
+            raise TransientError("Aster: a trade of the order is of another one")
         return list(unique.values())
 
     async def _page(

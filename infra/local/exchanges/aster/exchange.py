@@ -1,7 +1,6 @@
 """The stand-in's endpoints."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -17,6 +16,7 @@ from infra.local.exchanges.aster.engine import Engine, RefusalError
 from infra.local.exchanges.aster.markets import Market, default_markets
 from infra.local.exchanges.exchange import ApiAnswer, ApiRequest, Operation
 from infra.local.exchanges.faults import Fault, FaultKind
+from infra.local.exchanges.house_fill import HouseFill
 
 PREFIX = "/fapi/v3/"
 NONCE_WINDOW = timedelta(seconds=60)
@@ -36,19 +36,6 @@ _OPERATIONS = {
     ("GET", "time"): ("time", False, 1),
 }
 _UNKNOWN = ("unknown", False, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseFill:
-    """One trade of an account, in tokens: what our books must hold, each once."""
-
-    trade_id: str  # as our adapter names it
-    client_order_id: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    price: Decimal
-    account: str
 
 
 class AsterExchange:
