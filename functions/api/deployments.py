@@ -4,7 +4,13 @@ from common.audit import audit_write
 from common.books import Book
 from common.config import Settings
 from common.documents import create, load
-from common.domain.agent import Agent, AgentStatus, Deployment, DeploymentStatus
+from common.domain.agent import (
+    KEYED_VENUES,
+    Agent,
+    AgentStatus,
+    Deployment,
+    DeploymentStatus,
+)
 from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
@@ -103,7 +109,8 @@ def _check_keys(wanted: Deployment, keys: Keys) -> None:
         if venue not in wanted.enabled_venues:
             detail = f"a key of {venue.label}, which is not among the enabled venues"
             raise InvalidInputError(detail, code="KEY_NOT_USED", where="body")
-    missing = [venue.label for venue in wanted.enabled_venues if venue not in keys]
+    needed = [venue for venue in wanted.enabled_venues if venue in KEYED_VENUES]
+    missing = [venue.label for venue in needed if venue not in keys]
     if missing and not wanted.paper:
         detail = f"live trading needs the key of {', '.join(missing)}"
         raise InvalidInputError(detail, code="KEY_MISSING", where="body")

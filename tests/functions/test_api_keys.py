@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from common.books import AUDIT, OUTBOX, RETIRED_AGENT_ADDRESSES, V3
+from common.books import AUDIT, OUTBOX, RETIRED_AGENT_ADDRESSES, V2, V3
+from common.config import Settings
 from common.documents import load
 from common.domain.agent import Deployment, KeyCode, KeyStatus, VenueKey
 from common.domain.events import KeySubmitted
@@ -16,6 +17,7 @@ from common.domain.instrument import Venue
 from common.errors import ConflictError, NotFoundError, TransientError
 from common.ports import Ref
 from functions.api import deployments, keys
+from functions.api.payloads import DeployV2
 from infra.bootstrap import use
 from infra.keys.adder import AddOnly, SecretAdder
 from infra.keys.address import address_of, checksum_address
@@ -489,3 +491,13 @@ async def test_api_when_it_deploys_rotates_and_revokes_then_it_reads_no_secret(
     rotated = await person.api.post(ROTATE, {**subject, **sealed[1]})
     revoked = await person.api.post(REVOKE, subject)
     assert [each.status_code for each in (answer, rotated, revoked)] == [201, 200, 200]
+
+
+async def test_deploy_when_live_at_a_venue_without_agents_then_it_needs_no_key(api: Api) -> None:
+    """Symphony trades with the platform's API key."""
+    wish = DeployV2(agent_id=V2_AGENT, user_wallet=WALLET, enabled_venues=[Venue.SYMPHONY])
+    live = Settings(mode="live")
+    deployment, messages = await deployments.deploy(
+        wish, book=V2, store=api.store, clock=api.clock, settings=live, secrets=None
+    )
+    assert (deployment.paper, deployment.key_status, messages) == (False, "NONE", [])

@@ -15,11 +15,12 @@ from common.books import (
     VENUE_MARKETS,
 )
 from common.documents import create
+from common.domain.agent import Deployment, KeyStatus, VenueKey
 from common.domain.events import MarketUpdated, NotificationRaised, OrderUnknown, OutboxMessage
 from common.domain.position import Position
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
-from common.ports import Ref
-from common.wire import from_document
+from common.ports import Ref, Update
+from common.wire import from_document, to_document
 from infra.bootstrap import Runtime
 from infra.local.stack.seed_agents import seed_agents
 from infra.pipeline import load_pipeline
@@ -144,6 +145,25 @@ async def test_chain_when_a_signal_is_created_then_it_is_traded_once_and_told(co
     assert len({n.notification_id for n in town.messenger.sent}) == len(town.messenger.sent) > 0
     assert await town.bench.documents(OUTBOX) == []
     assert await town.bench.documents(REJECTED_EVENTS) == []
+
+
+@pytest.mark.parametrize("status", KeyStatus)
+async def test_chain_when_the_deployment_trades_on_paper_then_it_waits_for_no_key(
+    status: KeyStatus,
+) -> None:
+    town = Town()
+    await town.start()
+    town.bench.publisher.messages.clear()
+    key = VenueKey(agent_address="0x" + "33" * 20, secret_name="x", version="1", status=status)
+    for document in await town.bench.documents(V3.deployments):
+        deployment = from_document(Deployment, document.data)
+        keyed = replace(deployment, venue_keys={"HYPERLIQUID": key})
+        await town.bench.store.commit([Update(document.ref, to_document(keyed), document.version)])
+    await town.send_signal()
+
+    await town.settle_down()
+
+    assert (await town.signal()).status is SignalStatus.EXECUTED
 
 
 async def test_settle_when_nothing_is_open_then_the_tick_and_a_strange_intent_change_nothing(
