@@ -427,3 +427,22 @@ async def test_requests_when_reading_used_its_share_then_orders_are_still_settle
     assert outcome(report) == (OrderStatus.FILLED, FULL, FULL)
     assert outcome(await floor.venue.query_order(order)) == (OrderStatus.FILLED, FULL, FULL)
     assert outcome(await floor.venue.cancel(order)) == (OrderStatus.FILLED, FULL, FULL)
+
+
+async def test_submit_when_the_budget_ran_out_after_signing_then_it_still_goes() -> None:
+    """Its weight was paid by `prepare`: our own limit never looks like a venue that is down."""
+    floor = await Floor().open()
+    order = floor.order()
+    request = await floor.venue.prepare(order)
+
+    async def use_up() -> None:
+        while True:
+            await floor.another_instance().query_position(account_id=DEPLOYMENT_ID, symbol="ETH")
+
+    with pytest.raises(RateLimitedError):
+        await use_up()
+    with pytest.raises(RateLimitedError):
+        await floor.another_instance().prepare(floor.order())
+    report = await floor.venue.submit(order, request)
+    assert outcome(report) == (OrderStatus.FILLED, FULL, ZERO)
+    assert "limit of requests is used up" in report.reason

@@ -19,7 +19,7 @@ WEIGHT_PER_MINUTE = 1200
 LIGHT: Final = 2
 HEAVY: Final = 20
 ROWS_PER_WEIGHT: Final = 20  # of fills
-EXCHANGE_WEIGHT: Final = 1  # of an action with fewer than 40 orders
+ACTION: Final = 1  # with fewer than 40 orders
 _LIGHT_REQUESTS = frozenset({"orderStatus", "clearinghouseState", "spotClearinghouseState"})
 
 
@@ -71,15 +71,13 @@ class HyperliquidClient:
         except ValueError:
             raise TransientError(f"Hyperliquid {request['type']}: not JSON") from None
 
-    async def exchange(self, body: str, *, purpose: Purpose) -> VenueAnswer:
-        """Send `body` byte for byte; every status is returned.
+    async def exchange(self, body: str) -> VenueAnswer:
+        """Send `body` byte for byte, its weight paid before; every status is returned.
 
         Raises:
-            RateLimitedError: our own limit is used up; nothing was sent.
             TransientError: no connection; nothing was sent.
             OutcomeUnknownError: it left, and no usable answer came.
         """
-        await self.budget.take(EXCHANGE_WEIGHT, purpose)
         answer = await self._http.order("POST", "/exchange", content=body.encode())
         if answer.status == 429:
             await self.budget.drain(answer.retry_after_s)

@@ -31,7 +31,7 @@ from infra.venues.hyperliquid import actions
 from infra.venues.hyperliquid.answers import Refused, Taken, parse_done, parse_placed, sum_of
 from infra.venues.hyperliquid.capabilities import LIVE
 from infra.venues.hyperliquid.checks import check
-from infra.venues.hyperliquid.client import HyperliquidClient
+from infra.venues.hyperliquid.client import ACTION, HyperliquidClient
 from infra.venues.hyperliquid.inquiry import Inquiry, ends_at_once
 from infra.venues.hyperliquid.loading import load_table
 from infra.venues.hyperliquid.refusals import (
@@ -84,12 +84,16 @@ class HyperliquidVenue:
         return await load_table(self._client, self._parts.instruments, self._parts.clock.now())
 
     async def prepare(self, order: Order) -> SignedRequest:
-        """Check the order by the venue's rules, take a nonce, and sign."""
+        """Check the order by the venue's rules, pay its weight, take a nonce, and sign.
+
+        Raises also RateLimitedError: our share of the venue's limit is used up.
+        """
         now = self._parts.clock.now()
         instrument = await self._inquiry.instrument(order)
         check(order, instrument, self.capabilities, now)
         action = _built(lambda: actions.order_action(order, instrument))
         signer = await self._parts.accounts.signer(order.account_id, self.venue)
+        await self._client.budget.take(ACTION, Purpose.ORDER)
         nonce = await self._nonces.take(self.venue, signer.address)
         request = SignedRequest(
             client_order_id=order.client_order_id,
@@ -108,8 +112,10 @@ class HyperliquidVenue:
         key = (request.signer, request.nonce)
         first = key in self._unsent
         self._unsent.pop(key, None)
+        if not first:  # else it was paid when it was signed
+            self._client.budget.owe(ACTION)
         started = asyncio.get_running_loop().time()
-        answer = await self._client.exchange(request.body, purpose=Purpose.ORDER)
+        answer = await self._client.exchange(request.body)
         placed = _placed(answer, order, instrument)
         if isinstance(placed, Refused):
             raise _refusal(placed, first=first)
@@ -155,10 +161,11 @@ class HyperliquidVenue:
         check(order, instrument, self.capabilities, now)
         action = _built(lambda: actions.modify_action(order, instrument))
         signer = await self._parts.accounts.signer(order.account_id, self.venue)
+        await self._client.budget.take(ACTION, Purpose.ORDER)
         nonce = await self._nonces.take(self.venue, signer.address)
         body = self._signed(signer, action, nonce, order.expires_at)
         started = asyncio.get_running_loop().time()
-        answer = await self._client.exchange(body, purpose=Purpose.ORDER)
+        answer = await self._client.exchange(body)
         placed = _placed(answer, order, instrument)
         if isinstance(placed, Refused):
             raise _refusal(placed, first=True)
@@ -218,12 +225,13 @@ class HyperliquidVenue:
         self, signer: "Signer", action: JsonObject, kind: str, *, nonce: int | None = None
     ) -> Refused | None:
         """Send an action that opens nothing; None: done. Raises TransientError: no answer."""
+        await self._client.budget.take(ACTION, Purpose.SETTLE)
         if nonce is None:
             nonce = await self._nonces.take(self.venue, signer.address)
         expires_at = self._parts.clock.now() + self.capabilities.order_ttl
         body = self._signed(signer, action, nonce, expires_at)
         try:
-            answer = await self._client.exchange(body, purpose=Purpose.SETTLE)
+            answer = await self._client.exchange(body)
             if answer.status != 200:
                 raise TransientError(f"Hyperliquid {action['type']}: HTTP {answer.status}")
             return parse_done(answer.json(), kind)
