@@ -233,7 +233,7 @@ def _trade(row: Answer, where: str) -> TradeState:
         price=price / unit,
         contract_price=price,
         commission=decimal(row, "commission", where),
-        commission_asset=text(row, "commissionAsset", where),
+        commission_asset=_capitals(row, "commissionAsset", where),
         is_maker=maker,
         time_ms=whole(row, "time", where, most=_TIME_MOST),
     )
@@ -282,10 +282,14 @@ def _number(answer: Answer, field: str, where: str) -> int:
 
 
 def _name(answer: Answer, where: str) -> str:
-    """A symbol in capitals: `NaN` is none, and would hide a position."""
-    name = text(answer, "symbol", where)
-    if name != name.upper() or len(name) < 4:
-        raise InvalidInputError("not a symbol", where=f"{where}.symbol")
+    return _capitals(answer, "symbol", where)
+
+
+def _capitals(answer: Answer, field: str, where: str) -> str:
+    """A symbol or an asset: `NaN` is none, and would hide a position or a fee."""
+    name = text(answer, field, where)
+    if name != name.upper():
+        raise InvalidInputError("not in capitals", where=f"{where}.{field}")
     return name
 
 
