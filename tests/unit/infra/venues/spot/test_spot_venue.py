@@ -19,6 +19,7 @@ from common.errors import (
     TransientError,
 )
 from common.ports import Ref
+from infra.local.exchanges.faults import FaultFunction
 from infra.local.exchanges.uniswap.calls import Style
 from infra.local.exchanges.uniswap.exchange import API_KEY
 from infra.local.exchanges.uniswap.hostile import Hostility
@@ -131,6 +132,36 @@ async def test_order_when_the_pool_is_beyond_its_bound_then_rejected_unsigned(
     with pytest.raises(RejectedError) as caught:
         await desk.venue.prepare(order)
     assert caught.value.code == "NOT_FILLED_WITHIN_BOUND"
+
+
+async def test_purchase_when_the_price_runs_away_between_two_quotes_then_rejected() -> None:
+    desk = a_desk()
+    asked: list[str] = []
+
+    def run_away(operation: str, key: str) -> None:
+        asked.append(operation)
+        if asked.count("quote") == 2:
+            desk.exchange.set_price("ETH", "3001")
+
+    desk.server.faults = FaultFunction(run_away)
+    with pytest.raises(RejectedError) as caught:
+        await desk.venue.prepare(a_buy(price=Decimal("3011.0")))
+    assert caught.value.code == "NOT_FILLED_WITHIN_BOUND"
+    assert asked.count("quote") == 2
+    assert "swap" not in asked
+
+
+async def test_quote_when_over_before_its_call_is_written_then_not_used() -> None:
+    desk = a_desk()
+
+    def dawdle(operation: str, key: str) -> None:
+        if operation == "quote":
+            desk.clock.advance(31)
+
+    desk.server.faults = FaultFunction(dawdle)
+    with pytest.raises(TransientError, match="the quote was over"):
+        await desk.venue.prepare(a_buy(expires_at=NOON + timedelta(minutes=5)))
+    assert "swap" not in [seen.name for seen, _ in desk.server.requests]
 
 
 @pytest.mark.parametrize(("lives_s", "ends_s"), [(300, 30), (20, 20)])
