@@ -77,6 +77,8 @@ def parse_markets(payload: object, prices: Mapping[tuple[str, str], Price]) -> l
     """The subgraph's `pairs`, each with its price. A pair without a price is left out.
 
     Open interest is kept in base units with 18 decimals, its cap in USDC with 6.
+
+    Raises InvalidInputError: a row cannot be read, or no pair has a price.
     """
     markets = []
     for place, row in enumerate(as_list(payload, "pairs")):
@@ -85,6 +87,8 @@ def parse_markets(payload: object, prices: Mapping[tuple[str, str], Price]) -> l
         price = prices.get((text(item, "from", where), text(item, "to", where)))
         if price is not None:
             markets.append(_market(item, price, where))
+    if not markets:
+        raise InvalidInputError("none of them has a price", where="pairs")
     return markets
 
 

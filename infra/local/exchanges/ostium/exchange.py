@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, cast
 
-from common.domain.order import OrderSide
 from infra.local.exchanges.chain.chain import GENESIS, SimulatedChain
 from infra.local.exchanges.chain.erc20 import Erc20
 from infra.local.exchanges.chain.rpc import ChainExchange
 from infra.local.exchanges.exchange import ApiAnswer, ApiRequest, Operation
 from infra.local.exchanges.faults import Fault
+from infra.local.exchanges.house_fill import HouseFill
 from infra.local.exchanges.ostium import subgraph
 from infra.local.exchanges.ostium.books import OracleOrder
 from infra.local.exchanges.ostium.oracle import Oracle, Pair
@@ -22,18 +21,6 @@ from infra.venues.ostium.instruments import pair as listed_pair
 from infra.venues.ostium.network import Network, network_named
 
 PRICES = frozenset({"/PricePublish/latest-prices", "/v1/prices"})
-
-
-@dataclass(frozen=True, slots=True)
-class OstiumFill:
-    """One execution, as the exchange's own books have it."""
-
-    trade_id: str
-    symbol: str
-    side: OrderSide
-    qty: Decimal
-    price: Decimal
-    account: str
 
 
 class OstiumExchange:
@@ -94,7 +81,7 @@ class OstiumExchange:
     def set_price(self, name: str, mid: Decimal | str) -> None:
         self.oracle.named(name).mid = Decimal(mid)
 
-    def fills(self) -> list[OstiumFill]:
+    def fills(self) -> list[HouseFill]:
         """Every execution so far, oldest first."""
         done = [order for order in self.trading.orders.values() if order.is_executed]
         return [self._fill(order) for order in sorted(done, key=lambda item: item.executed_at)]
@@ -137,14 +124,14 @@ class OstiumExchange:
             return {"orders": subgraph.orders(trading, variables["id"])}
         return None
 
-    def _fill(self, order: OracleOrder) -> OstiumFill:
+    def _fill(self, order: OracleOrder) -> HouseFill:
         item = self.oracle.pairs[order.pair]
         buying = order.buy if order.is_open else not order.buy
-        return OstiumFill(
+        return HouseFill(
             trade_id=str(order.order_id),
             symbol=listed_pair(item.base, item.quote, item.category).symbol,
-            side=OrderSide.BUY if buying else OrderSide.SELL,
-            qty=Decimal(order.size) / 10**18,
+            side="BUY" if buying else "SELL",
+            quantity=Decimal(order.size) / 10**18,
             price=Decimal(order.price) / 10**18,
             account=order.trader,
         )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from infra.venues.ostium.calls import CLOSE_TRADE, DELEGATED_ACTION, OPEN_TRADE
 from tests.unit.infra.venues.ostium.desk import WALLET, OstiumDesk, an_ostium_desk
 
 
-async def refused(desk: OstiumDesk, code: str, side: str = "BUY", **changes: object) -> str:
+async def refused(desk: OstiumDesk, code: str, side: str = "BUY", **changes: Any) -> str:
     order = desk.order(9, side, **changes)
     with pytest.raises(RejectedError) as told:
         await desk.venue.prepare(order)
@@ -44,14 +45,14 @@ async def test_open_when_executed_then_filled_at_the_oracle_and_never_more_than_
     (fill,) = report.fills
     assert (fill.trade_id, fill.last_qty, fill.last_px) == (
         truth.trade_id,
-        truth.qty,
+        truth.quantity,
         Decimal("2000.1"),
     )
     assert Decimal("0.98") < fill.last_qty <= 1
     assert fill.commission > Decimal("1.9")  # 0.1 % and 0.10 USDC
-    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, truth.qty)
+    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, truth.quantity)
     assert "bought" in report.reason
-    assert await desk.net() == truth.qty
+    assert await desk.net() == truth.quantity
 
 
 async def test_open_when_price_improves_up_to_the_slippage_then_still_not_more_than_ordered() -> (
@@ -224,6 +225,7 @@ async def test_prepare_when_delegated_then_the_call_is_the_wallets_in_the_venues
     (waiting,) = desk.exchange.chain.waiting.values()
     trader, inner = decode_call(DELEGATED_ACTION, waiting.signed.call.data)
     trade, builder, kind, slippage = decode_call(OPEN_TRADE, inner)
+    assert kind == 0
     collateral, price, tp, sl, owner, leverage, pair, index, buy, day = trade
     assert (trader, owner) == (WALLET, WALLET)
     assert price == 2000_10000 * 10**13
@@ -257,7 +259,7 @@ async def test_order_when_the_price_runs_away_then_canceled_with_the_oracles_rea
     desk.clock.advance(10)
     report = await desk.venue.query_order(order)
     assert report is not None
-    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, 0)
+    assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, Decimal(0))
     assert "past the bound" in report.reason
     assert desk.exchange.fills() == []
 
