@@ -41,6 +41,7 @@ class Desk:
         self.subscriber = self.exchange.subscribe(ACCOUNT, Decimal(10_000))
         self.server = ExchangeServer(self.exchange, clock=self.clock)
         self.instruments = OneTable()
+        self.store = MemoryStore()
         self.accounts = FakeAccounts(ACCOUNT, "0x" + "5a" * 32)
         self.urls = {"SYMPHONY_AGENT_ID": AGENT, "SYMPHONY_SMART_ACCOUNT": ACCOUNT.upper()}
         self.key: str | None = API_KEY
@@ -57,7 +58,7 @@ class Desk:
         return SymphonyVenue(
             VenueParts(
                 accounts=self.accounts,
-                store=MemoryStore(),
+                store=self.store,
                 clock=self.clock,
                 instruments=self.instruments,
                 network="mainnet",
