@@ -2,7 +2,8 @@
 proves that nothing was done.
 
 Source: api-docs.uniswap.org (read 2026-11). Limit: 3 requests/s for each key, and an order needs 3
-or 4 of them; what is over it ends as RateLimitedError.
+or 4 of them. So a request over it waits once, if the wait is short, and else ends as
+RateLimitedError.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,7 +12,14 @@ from decimal import Decimal
 from typing import Any
 
 from common.domain.instrument import Venue
-from common.errors import ConfigurationError, InvalidInputError, RejectedError, TransientError
+from common.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    RateLimitedError,
+    RejectedError,
+    TransientError,
+)
+from common.ports import Clock
 from infra.venues.fields import Answer, as_object
 from infra.venues.http import VenueAnswer, VenueHttp
 from infra.venues.spot.permit import ROUTER_VERSION
@@ -19,6 +27,8 @@ from infra.venues.spot.quote import Quote, parse_quote, quote_request
 from infra.venues.spot.swap import Swap
 
 MAINNET = "https://trade-api.gateway.uniswap.org/v1"
+WAIT_MAX_S = 2.0
+WAIT_S = 1.0  # where the exchange names none
 _CODES = {
     "QUOTE_ERROR": "NO_ROUTE",
     "ResourceNotFound": "NO_ROUTE",
@@ -33,8 +43,11 @@ _CODES = {
 class TradingApi:
     """`api_key` is asked for each time, goes into a header, and nowhere else."""
 
-    def __init__(self, http: VenueHttp, api_key: Callable[[Venue], Awaitable[str]] | None) -> None:
+    def __init__(
+        self, http: VenueHttp, clock: Clock, api_key: Callable[[Venue], Awaitable[str]] | None
+    ) -> None:
         self._http = http
+        self._clock = clock
         self._api_key = api_key
 
     async def needs_approval(self, swap: Swap) -> bool:
@@ -74,7 +87,14 @@ class TradingApi:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
         headers = {"x-api-key": await self._key(), "x-universal-router-version": ROUTER_VERSION}
-        answer = await self._http.read("POST", path, json=body, headers=headers)
+        try:
+            answer = await self._http.read("POST", path, json=body, headers=headers)
+        except RateLimitedError as error:
+            wait_s = error.retry_after_s or WAIT_S
+            if wait_s > WAIT_MAX_S:
+                raise
+            await self._clock.sleep(wait_s)
+            answer = await self._http.read("POST", path, json=body, headers=headers)
         if answer.status in {401, 403}:
             raise ConfigurationError("SPOT: the Trading API refuses the platform's key; renew it")
         content = _content(answer, path)

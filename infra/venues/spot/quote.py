@@ -16,7 +16,7 @@ from infra.venues.spot.tokens import Token
 
 LIFE = timedelta(seconds=30)
 PROTOCOLS = ("V2", "V3")  # pools whose calls we can read before signing; no auctions (UniswapX)
-FIRST_SLIPPAGE = Decimal("0.20")  # percent
+FIRST_SLIPPAGE = Decimal("0.10")  # percent; what others may take from a swap, too
 UNITS_MAX = 2**160 - 1  # what Permit2 can count
 
 

@@ -62,6 +62,7 @@ class SpotVenue:
             VenueHttp(
                 parts.api_url or MAINNET, label=LABEL, timeout_s=5.0, transport=parts.transport
             ),
+            parts.clock,
             parts.api_key,
         )
         self._rpc = JsonRpc(

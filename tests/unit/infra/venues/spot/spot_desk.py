@@ -18,7 +18,7 @@ from infra.local.exchanges.transport import ExchangeTransport
 from infra.local.exchanges.uniswap.exchange import API_KEY, UniswapExchange
 from infra.local.store.memory import MemoryStore
 from infra.venues.parts import VenueParts
-from infra.venues.spot.tokens import token_book
+from infra.venues.spot.tokens import Token, token_book
 from infra.venues.spot.venue import SpotVenue
 from tests.builders import NOON, an_order
 from tests.fakes.accounts import FakeAccounts
@@ -70,10 +70,16 @@ class Desk:
         return written, report
 
 
-def a_desk(*, faults: Faults | None = None, approve: bool = True, **options: Any) -> Desk:
+def a_desk(
+    *,
+    faults: Faults | None = None,
+    approve: bool = True,
+    further: tuple[Token, ...] = (),
+    **options: Any,
+) -> Desk:
     """`options` go to the exchange."""
     clock, store, accounts = FakeClock(), MemoryStore(), FakeAccounts(WALLET, KEY)
-    book = token_book("mainnet")
+    book = token_book("mainnet", further)
     prices = {"ETH": "3000", "BTC": "100000", "WIF": "0.5"}
     exchange = UniswapExchange(
         book, start=NOON - timedelta(minutes=5), prices=options.pop("prices", prices), **options
@@ -89,7 +95,8 @@ def a_desk(*, faults: Faults | None = None, approve: bool = True, **options: Any
             network="mainnet",
             api_key=stand_in_key,
             transport=ExchangeTransport(server),
-        )
+        ),
+        further,
     )
     return Desk(venue, exchange, server, store, clock, accounts)
 

@@ -64,12 +64,13 @@ async def test_prepare_when_a_step_fails_then_nothing_is_signed_or_it_is_sound(
     kind: FaultKind, operation: str
 ) -> None:
     desk = a_desk()
-    strike(desk, kind, operation)
+    limited = kind is FaultKind.RATE_LIMITED
+    strike(desk, kind, operation, times=None if limited else 1)
     outcome = await prepared(desk, a_buy())
-    assert desk.server.faults.fired == {kind: 1}
+    assert set(desk.server.faults.fired) == {kind}
     if kind in NO_ANSWER:
         assert type(outcome) is TransientError
-    elif kind is FaultKind.RATE_LIMITED:
+    elif limited:
         assert isinstance(outcome, RateLimitedError)
     elif kind is FaultKind.NULL_FIELD and operation == "check_approval":
         assert isinstance(outcome, SignedRequest)  # null is what it says in any case

@@ -19,13 +19,20 @@ from common.errors import (
     TransientError,
 )
 from common.ports import Ref
-from infra.local.exchanges.faults import FaultFunction
+from infra.local.exchanges.faults import (
+    Fault,
+    FaultFunction,
+    FaultKind,
+    FaultRule,
+    FaultSchedule,
+)
 from infra.local.exchanges.uniswap.calls import Style
 from infra.local.exchanges.uniswap.exchange import API_KEY
 from infra.local.exchanges.uniswap.hostile import Hostility
 from infra.venues.evm.abi import decode
 from infra.venues.evm.transactions import fees_of
 from infra.venues.spot.calldata import EXECUTE_TYPES
+from infra.venues.spot.tokens import CURATED
 from tests.builders import DEPLOYMENT_ID, NOON
 from tests.unit.infra.venues.spot.spot_desk import (
     BLOCKS_TO_FINALITY_S,
@@ -115,7 +122,7 @@ async def test_purchase_when_permitted_before_then_no_permit_is_needed() -> None
 
 async def test_purchase_when_the_usual_slippage_passes_the_bound_then_quoted_again() -> None:
     desk = a_desk()
-    order, report = await desk.trade(a_buy(price=Decimal("3011.0")))
+    order, report = await desk.trade(a_buy(price=Decimal("3010.5")))
     assert report.fills[0].last_px <= order.price
     quotes = [seen for seen, _ in desk.server.requests if seen.name == "quote"]
     assert len(quotes) == 2
@@ -145,7 +152,7 @@ async def test_purchase_when_the_price_runs_away_between_two_quotes_then_rejecte
 
     desk.server.faults = FaultFunction(run_away)
     with pytest.raises(RejectedError) as caught:
-        await desk.venue.prepare(a_buy(price=Decimal("3011.0")))
+        await desk.venue.prepare(a_buy(price=Decimal("3010.5")))
     assert caught.value.code == "NOT_FILLED_WITHIN_BOUND"
     assert asked.count("quote") == 2
     assert "swap" not in asked
@@ -387,12 +394,26 @@ async def test_exchange_when_its_quote_is_over_at_once_then_rejected_unsigned() 
     assert caught.value.code == "QUOTE_EXPIRED"
 
 
-async def test_exchange_when_over_3_requests_a_second_then_rate_limited_with_its_wait() -> None:
+async def test_exchange_when_an_order_needs_4_requests_in_a_second_then_the_last_waits() -> None:
     desk = a_desk(per_second=3)
-    await desk.prepare(a_buy())
+    request = await desk.venue.prepare(a_buy(price=Decimal("3010.5")))
+    assert request.body.startswith("0x02")
+    assert desk.clock.sleeps == [1]
+    names = [seen.name for seen, _ in desk.server.requests]
+    assert (names.count("quote"), names.count("swap")) == (2, 2)  # the first swap was refused
+
+
+@pytest.mark.parametrize(("told_s", "slept"), [(60, []), (None, [1.0])])
+async def test_exchange_when_it_stays_over_its_limit_then_rate_limited_with_its_wait(
+    told_s: int | None, slept: list[float]
+) -> None:
+    desk = a_desk()
+    fault = Fault(FaultKind.RATE_LIMITED, retry_after_s=told_s)
+    desk.server.faults = FaultSchedule([FaultRule(fault, "quote", times=None)])
     with pytest.raises(RateLimitedError) as caught:
-        await desk.venue.prepare(a_buy(2))
-    assert caught.value.retry_after_s == 1
+        await desk.venue.prepare(a_buy())
+    assert caught.value.retry_after_s == told_s
+    assert desk.clock.sleeps == slept
 
 
 async def test_exchange_when_it_refuses_the_key_then_configuration_error_without_the_key(
@@ -474,3 +495,46 @@ async def test_prepare_when_called_again_before_write_ahead_then_the_same_nonce(
         await desk.venue.prepare(a_buy(2))
     assert await desk.store.get(Ref(ORDERS, a_buy().client_order_id)) is None
     assert fees_of(first.body).max_fee <= 20 * 10**9
+
+
+async def test_position_when_no_token_contract_answers_then_no_answer_and_never_flat() -> None:
+    desk = a_desk()
+    await desk.trade(a_buy())
+    address = "0x82af49447d8a07e3bd95bd0d56f35241523fbab1"
+    contracts = desk.exchange.chain.world.contracts
+    del contracts[address]  # an address without code answers with nothing
+    with pytest.raises(TransientError, match="no token contract"):
+        await desk.venue.query_position(account_id=DEPLOYMENT_ID, symbol="ETH")
+    contracts[address] = contracts[desk.exchange._router]  # a contract that knows no such call
+    with pytest.raises(TransientError, match="cannot be asked"):
+        await desk.venue.query_account(account_id=DEPLOYMENT_ID)
+
+
+async def test_query_when_the_token_left_the_list_then_no_answer() -> None:
+    desk = a_desk()
+    order, _ = await desk.trade(a_buy())
+    with pytest.raises(TransientError, match="no longer in the token list"):
+        await desk.venue.query_order(replace(order, symbol="DOGE"))
+    assert await desk.venue.query_position(account_id=DEPLOYMENT_ID, symbol="DOGE") is None
+
+
+async def test_order_when_no_api_key_is_configured_then_configuration_error() -> None:
+    desk = a_desk()
+    desk.venue._api._api_key = None
+    with pytest.raises(ConfigurationError, match="no key"):
+        await desk.venue.prepare(a_buy())
+    await desk.venue.close()
+
+
+async def test_user_list_when_given_then_its_token_is_traded_like_a_curated_one() -> None:
+    ldo = replace(
+        CURATED[3],
+        address="0x13Ad51ed4F1B7e9Dc168d8a00cB3f4dDD85EfA60",
+        symbol="LDO",
+        trades_as="LDO",
+    )
+    desk = a_desk(further=(ldo,), prices={"LDO": "2"})
+    order, report = await desk.trade(
+        a_buy(symbol="LDO", quantity=Decimal(100), price=Decimal("2.02"))
+    )
+    assert (report.status, report.filled_qty) == (OrderStatus.FILLED, order.quantity)
