@@ -51,7 +51,7 @@ _ON_PAPER: dict[Venue, tuple[Capabilities, Listed, timedelta]] = {
         timedelta(seconds=2),
     ),
     Venue.ASTER: (
-        aster_capabilities.CAPABILITIES,
+        aster_capabilities.ON_PAPER,
         aster_instruments.listed,
         timedelta(milliseconds=150),
     ),
