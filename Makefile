@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench emulators lock clean
+.PHONY: help run test check bench faults simulate emulators lock clean
 
 FEED ?=
 PORT ?=
@@ -44,6 +44,12 @@ check: $(DEV) ## format, lint, types, import directions, architecture
 
 bench: $(DEV) ## benchmarks, with the goals beside the figures
 	@exec $(BIN)/python -m bench $(ARGS)
+
+faults: $(DEV) ## every venue against every fault; a table, and exit 1 when anything is broken
+	@exec $(BIN)/python -m tests.faults $(ARGS)
+
+simulate: $(DEV) ## the whole pipeline under faults, SEEDS=2000 runs, the planted defects, the figures
+	@exec $(BIN)/python -m tests.simulation $(ARGS)
 
 emulators: $(RUNTIME) ## start the official Firestore and Pub/Sub emulators, print their env lines
 	@exec $(BIN)/sapphire emulators $(ARGS)

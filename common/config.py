@@ -102,7 +102,12 @@ class Settings:
     api_key_secrets: Mapping[Venue, str] = field(default_factory=dict)  # "name:version"
 
 
-FURTHER = ("ARBITRUM_RPC_URL", "OSTIUM_SUBGRAPH_URL", "SYMPHONY_AGENT_ID")
+FURTHER = (
+    "ARBITRUM_RPC_URL",
+    "OSTIUM_SUBGRAPH_URL",
+    "SYMPHONY_AGENT_ID",
+    "SYMPHONY_SMART_ACCOUNT",
+)
 _CHOICES = {
     "SAPPHIRE_MODE": ("paper", "live"),
     "SAPPHIRE_STORE": ("sqlite", "firestore"),

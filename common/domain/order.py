@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from common.domain.instrument import OrderType, TimeInForce, Venue
 from common.domain.moment import UtcDatetime
-from common.domain.money import Money
+from common.domain.money import ZERO, Money
 
 
 class OrderSide(StrEnum):
@@ -235,6 +235,7 @@ class Fill:
     commission: Money  # quote currency, positive is paid
     liquidity_side: LiquiditySide
     ts_event: UtcDatetime
+    base_withheld: Money = ZERO  # base units of `last_qty` that were kept as (part of) commission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,28 +54,29 @@ def apply_fill(position: Position, fill: Fill, *, now: datetime) -> Position:
 
     Adding adds to the cost. Reducing takes the closed share of the cost, rounded to
     `CASH_INCREMENT` with the rest left in the cost, and realises the difference. Crossing zero
-    closes first, then opens the remainder at the fill price. The caller applies each
-    `trade_id` once.
+    closes first, then opens the remainder at the fill price. What the venue kept of a purchase
+    never was held; its value is in the commission. The caller applies each `trade_id` once.
     """
     with localcontext(EXACT):
         return _applied(position, fill, now)
 
 
 def _applied(position: Position, fill: Fill, now: datetime) -> Position:
-    delta = fill.last_qty * fill.side.sign
+    quantity = fill.last_qty - fill.base_withheld
+    delta = quantity * fill.side.sign
     before = position.signed_qty
     after = before + delta
     realized = ZERO
     if before == 0 or (before > 0) == (delta > 0):
-        cost = position.open_cost + fill.last_px * fill.last_qty
+        cost = position.open_cost + fill.last_px * quantity
     else:
-        closed = min(abs(before), fill.last_qty)
+        closed = min(abs(before), quantity)
         share = position.open_cost
         if closed != abs(before):
             share = round_to(position.open_cost * closed / abs(before), CASH_INCREMENT)
         proceeds = fill.last_px * closed
         realized = proceeds - share if before > 0 else share - proceeds
-        cost = position.open_cost - share + fill.last_px * (fill.last_qty - closed)
+        cost = position.open_cost - share + fill.last_px * (quantity - closed)
     return replace(
         position,
         signed_qty=after,

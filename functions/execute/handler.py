@@ -207,11 +207,21 @@ def key_refusal(error: DeniedError) -> Refusal:
 
 
 def _order(desk: _Desk, event: OrderPlanned, found: _Found) -> Order:
+    """Reduce-only where all of it closes what is held: it cannot open the other way by mistake."""
     plan, index = event.plan, found.intent.value.candidate if found.intent else 0
-    capabilities = desk.venues[plan.candidates[index].venue].capabilities
-    return new_order(
-        plan, capabilities, attempt=event.attempt, candidate=index, now=desk.clock.now()
+    chosen = plan.candidates[index]
+    order = new_order(
+        plan,
+        desk.venues[chosen.venue].capabilities,
+        attempt=event.attempt,
+        candidate=index,
+        now=desk.clock.now(),
     )
+    if found.exposure is None:
+        return order
+    held = found.exposure.value.left_to_reduce(plan.intent_id, chosen.venue, plan.symbol, plan.side)
+    closes = held * plan.side.sign < 0 and abs(held) >= chosen.quantity
+    return replace(order, reduce_only=closes)
 
 
 async def _write_ahead(

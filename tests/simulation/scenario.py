@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -69,6 +69,8 @@ EVENTED: dict[str, tuple[str, EntryPoint]] = {
     "notifications": ("notify", notify),
 }
 
+FAULTS = (*(rate.name for rate in fields(FaultRates)), "second_copy", "fenced")
+
 
 def capabilities_of(venue: Venue) -> Capabilities:
     """Three kinds: an expiry and a nonce, a nonce alone (a chain), an expiry alone."""
@@ -133,8 +135,8 @@ def rates_for(seed: int) -> FaultRates:
         prepare_refused=rate(0.1),
         garbled=rate(0.1),
         fills_repeated=rate(0.3),
-        overfilled=rate(0.03),
-        cancel_fails=rate(0.3),
+        overfilled=rate(0.06),
+        cancel_fails=rate(0.9),
         traded_by_hand=rate(0.2),
     )
 

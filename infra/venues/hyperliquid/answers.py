@@ -212,6 +212,7 @@ def _fill(row: Answer, order: Order, instrument: Instrument, where: str) -> Fill
         raise InvalidInputError("not true or false", where=f"{where}.crossed")
     unit = token_unit(coin)[1]
     price = positive(row, "px", where)
+    fee, withheld = _commission(row, instrument, where)
     return Fill(
         trade_id=str(whole(row, "tid", where, most=_ID_MAX)),
         client_order_id=order.client_order_id,
@@ -223,24 +224,25 @@ def _fill(row: Answer, order: Order, instrument: Instrument, where: str) -> Fill
         side=order.side,
         last_qty=positive(row, "sz", where) * unit,
         last_px=price / unit,
-        commission=_commission(row, instrument, price, where),
+        commission=fee + withheld * price,
+        base_withheld=withheld * unit,
         liquidity_side=LiquiditySide.TAKER if crossed else LiquiditySide.MAKER,
         ts_event=from_ms(whole(row, "time", where, most=_MS_MAX)),
     )
 
 
-def _commission(row: Answer, instrument: Instrument, price: Decimal, where: str) -> Decimal:
-    """`fee` in quote currency; a rebate is negative. A spot buy pays in the token it bought.
+def _commission(row: Answer, instrument: Instrument, where: str) -> tuple[Decimal, Decimal]:
+    """`fee` in quote currency, or in the token that a spot purchase bought; a rebate is negative.
 
     Raises InvalidInputError: a token whose price the fill does not tell.
     """
     fee = decimal(row, "fee", where)
     token = row.get("feeToken", instrument.quote_currency)
     if not fee or token == instrument.quote_currency:
-        return fee
+        return fee, ZERO
     base = instrument.instrument_id.partition("-")[0]
     if not instrument.shortable and token == base:
-        return fee * price
+        return ZERO, fee
     raise InvalidInputError(f"a fee in {str(token)[:20]!r}", where=f"{where}.feeToken")
 
 
