@@ -154,7 +154,8 @@ class HyperliquidVenue:
     async def modify(self, order: Order) -> OrderReport:
         """Give the resting order of this cloid `order`'s price and quantity; its id changes.
 
-        Raises RejectedError, TransientError (nothing was sent) or OutcomeUnknownError.
+        Raises RejectedError (it rests as it was), TransientError (nothing was sent) or
+        OutcomeUnknownError.
         """
         now = self._parts.clock.now()
         instrument = await self._inquiry.instrument(order)
