@@ -93,7 +93,7 @@ def parse_positions(payload: object, catalogue: Catalogue, wallet: str) -> list[
         market = to_address(answer.get("marketAddress"), f"{where}.marketAddress")
         collateral = f"{where}.collateralTokenAddress"
         position = HeldPosition(
-            key=text(answer, "key", where),
+            key=_key(answer, "key", where),
             market=catalogue.market(market, f"{where}.marketAddress"),
             collateral=catalogue.token(
                 to_address(answer.get("collateralTokenAddress"), collateral), collateral
@@ -189,7 +189,7 @@ def _fill(trade: Answer, order: Order, catalogue: Catalogue, wallet: str, where:
     raw_price = number(trade, "executionPrice", where)
     price = told_price(raw_price, decimals, near=order.price, where=f"{where}.executionPrice")
     return Fill(
-        trade_id=text(trade, "id", where),
+        trade_id=_key(trade, "id", where),
         client_order_id=order.client_order_id,
         venue_order_id=order.request_key,
         account_id=order.account_id,
@@ -219,6 +219,14 @@ def _cost(trade: Answer, catalogue: Catalogue, where: str) -> Decimal:
         number(trade, "collateralTokenPriceMin", where), collateral.decimals
     )
     return times(tokens(amount, collateral.decimals), price)
+
+
+def _key(answer: Answer, field: str, where: str) -> str:
+    """An id; a position's own names three addresses."""
+    value = answer.get(field)
+    if not isinstance(value, str) or not 0 < len(value) <= 200:
+        raise InvalidInputError("missing or no id", where=f"{where}.{field}")
+    return value
 
 
 def _optional(trade: Answer, field: str, where: str) -> int:
