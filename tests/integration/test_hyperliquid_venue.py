@@ -268,6 +268,31 @@ async def test_modify_when_resting_then_its_price_and_size_change(floor: Floor) 
     assert [row.left_qty for row in state.open_orders] == ["0.2"]
 
 
+async def test_modify_when_nothing_rests_then_no_second_order(floor: Floor) -> None:
+    order, _ = await floor.place(floor.order())
+    with pytest.raises(OutcomeUnknownError, match="Cannot modify"):
+        await floor.venue.modify(replace(order, price=Decimal(2950)))
+    assert floor.held() == FULL
+
+
+async def test_cancel_by_id_when_it_is_gone_unlisted_or_refused_then_said_apart(
+    floor: Floor,
+) -> None:
+    _, report = await floor.place(floor.resting())
+    theirs = {"account_id": DEPLOYMENT_ID, "symbol": "ETH"}
+    name = report.venue_order_id
+    assert await floor.venue.cancel_by_id(**theirs, venue_order_id=name)
+    assert not await floor.venue.cancel_by_id(**theirs, venue_order_id=name)
+    with pytest.raises(TransientError, match="not in Hyperliquid's table"):
+        await floor.venue.cancel_by_id(account_id=DEPLOYMENT_ID, symbol="NOPE", venue_order_id=name)
+    order, report = await floor.place(floor.resting())
+    floor.exchange.deregister_agent(floor.accounts.fake_signer.address)
+    with pytest.raises(TransientError, match="does not exist"):
+        await floor.venue.cancel_by_id(**theirs, venue_order_id=report.venue_order_id)
+    with pytest.raises(TransientError, match="does not exist"):
+        await floor.venue.cancel(order)
+
+
 async def test_query_account_when_spot_is_held_then_only_what_our_orders_bought(
     floor: Floor,
 ) -> None:
