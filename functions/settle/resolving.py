@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from common.books import ORDERS, SIGNED_REQUESTS
+from common.books import ORDERS, RETIRED_AGENT_ADDRESSES, SIGNED_REQUESTS
 from common.config import Settings
 from common.documents import Stored, load
 from common.domain.events import OutboxMessage
@@ -186,9 +186,16 @@ async def _send_again(desk: Desk, case: _Open) -> list[OutboxMessage]:
         return []
     ref = Ref(SIGNED_REQUESTS, case.order.client_order_id)
     request = await load(desk.store, SignedRequest, ref)
-    if request is None:
+    if request is None or await _is_retired(desk, request.value.signer):
         return []
     return await desk.sender.resend(case.intent.value.plan, case.order, request.value)
+
+
+async def _is_retired(desk: Desk, signer: str) -> bool:
+    """A venue may forget the nonces of a key that was deregistered: nothing of it is sent again."""
+    if not signer:
+        return False
+    return await desk.store.get(Ref(RETIRED_AGENT_ADDRESSES, signer)) is not None
 
 
 async def _fence(desk: Desk, case: _Open) -> list[OutboxMessage]:
