@@ -106,6 +106,9 @@ class InstrumentTable:
     _by_symbol: Annotated[dict[str, Instrument], Field(exclude=True)] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _tradable: Annotated[list[int], Field(exclude=True)] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def find(self, symbol: str) -> Instrument | None:
         if not self._by_symbol:
@@ -114,7 +117,10 @@ class InstrumentTable:
 
     @property
     def pair_count(self) -> int:
-        return len(self.instruments)
+        """How many can be traded: what is listed and refused does not count."""
+        if not self._tradable:
+            self._tradable.append(sum(item.refusal is None for item in self.instruments))
+        return self._tradable[0]
 
 
 def price_bound(mid: Decimal, *, buy: bool, slippage: Decimal) -> Decimal:

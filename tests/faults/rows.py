@@ -23,6 +23,7 @@ from tests.fakes.clock import FakeClock
 from tests.faults.stand import MakeStand, Stand, strike_at
 from tests.integration.hyperliquid_floor import MASTER, Floor
 from tests.unit.infra.venues.aster import desk as aster
+from tests.unit.infra.venues.gmx import gmx_desk as gmx
 from tests.unit.infra.venues.ostium import desk as ostium
 from tests.unit.infra.venues.spot import spot_desk as spot
 from tests.unit.infra.venues.symphony import desk as symphony
@@ -110,6 +111,23 @@ async def ostium_trades() -> Stand:
         strike=strike_at(
             desk.server, "eth_sendRawTransaction", ("eth_getTransactionReceipt", "subgraph.order")
         ),
+        pass_time=desk.server.catch_up,
+    )
+
+
+async def gmx_orders() -> Stand:
+    desk = await gmx.Desk().open()
+    table = desk.instruments.loaded
+    assert table is not None
+    return Stand(
+        venue=desk.venue,
+        candidate=candidate_of(table, "ETH", "0.5", "3000"),
+        symbol="ETH",
+        mark=Decimal(3000),
+        clock=desk.clock,
+        store=desk.store,
+        fills=lambda: signed(desk.exchange.fills()),
+        strike=strike_at(desk.server, "submit", ("status", "trades")),
         pass_time=desk.server.catch_up,
     )
 
@@ -217,6 +235,7 @@ ROWS: dict[str, MakeStand] = {
     "Hyperliquid spot": hyperliquid_spot,
     "Aster": aster_perps,
     "Ostium": ostium_trades,
+    "GMX": gmx_orders,
     "Spot (Uniswap)": spot_swaps,
     "Symphony": symphony_batches,
     "Drift (paper)": drift_on_paper,
