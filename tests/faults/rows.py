@@ -119,6 +119,11 @@ async def gmx_orders() -> Stand:
     desk = await gmx.Desk().open()
     table = desk.instruments.loaded
     assert table is not None
+
+    def fills() -> list[Decimal]:
+        found = desk.exchange.fills()
+        return [fill.qty if fill.side == "BUY" else -fill.qty for fill in found]
+
     return Stand(
         venue=desk.venue,
         candidate=candidate_of(table, "ETH", "0.5", "3000"),
@@ -126,7 +131,7 @@ async def gmx_orders() -> Stand:
         mark=Decimal(3000),
         clock=desk.clock,
         store=desk.store,
-        fills=lambda: signed(desk.exchange.fills()),
+        fills=fills,
         strike=strike_at(desk.server, "submit", ("status", "trades")),
         pass_time=desk.server.catch_up,
     )
