@@ -83,11 +83,9 @@ def read_cancel(
         _equal(message["createOrderParamsList"], [], "message.createOrderParamsList")
         _equal(message["cancelOrderKeys"], [order_key], "message.cancelOrderKeys")
         _equal(as_list(batch["createOrderParams"], "c"), [], "batchParams.createOrderParams")
-        keys = [
-            to_hash(as_object(each, "cancel").get("orderKey"), "batchParams.cancelOrderParams")
-            for each in as_list(batch["cancelOrderParams"], "batchParams.cancelOrderParams")
-        ]
-        _equal(keys, [order_key], "batchParams.cancelOrderParams")
+        where = "batchParams.cancelOrderParams"
+        keys = [_cancelled(each, where) for each in as_list(batch["cancelOrderParams"], where)]
+        _equal(keys, [order_key], where)
     except InvalidInputError as error:
         raise RejectedError(CODE, str(error)) from None
     return prepared
@@ -265,6 +263,12 @@ def _judge_numbers(numbers: Mapping[str, Any], wanted: Wanted) -> None:
     price, bound = numbers["acceptablePrice"], wanted.contract_bound
     if price <= 0 or (price > bound if wanted.buys else price < bound):
         raise InvalidInputError("beyond the order's bound", where="numbers.acceptablePrice")
+
+
+def _cancelled(value: object, where: str) -> str:
+    given = as_object(value, where)
+    _only(given, {"orderKey"}, set(), where)
+    return to_hash(given["orderKey"], f"{where}.orderKey")
 
 
 def _compare_order(message: Mapping[str, Any], batch: Mapping[str, Any]) -> None:

@@ -109,10 +109,12 @@ class GmxVenue:
             return None
         if state.status == "created":
             await self._cancel(order, state)
-        report = await self._inquiry.order(order)
-        if report is None or not report.status.is_terminal:
-            raise TransientError("GMX does not show yet how the order ended")
-        return report
+        for _ in range(LOOKS):
+            report = await self._inquiry.order(order)
+            if report is not None and report.status.is_terminal:
+                return report
+            await self._parts.clock.sleep(1.0)
+        raise TransientError("GMX does not show yet how the order ended")
 
     async def close(self) -> None:
         await self._client.close()

@@ -151,6 +151,7 @@ def _increase(order: Order, ground: Ground, signatory: Signatory) -> Wanted:
     if not market.is_listed or not catalogue.takes_usdc(market):
         raise RejectedError("MARKET_CLOSED", f"{market.name} takes no new positions in USDC")
     trigger = _trigger(order)
+    slippage = _slippage(order, trigger, band)
     size = usd_down(times(order.quantity, _sizing_price(order, trigger, band)))
     paid = units_up(usd(size) / LEVERAGE, catalogue.usdc.decimals)
     if size < market.min_position or usd(market.min_collateral) > tokens(paid, 6):
@@ -165,7 +166,7 @@ def _increase(order: Order, ground: Ground, signatory: Signatory) -> Wanted:
         collateral_amount=paid,
         bound=order.price,
         trigger=trigger,
-        slippage_bps=_slippage(order, trigger, band),
+        slippage_bps=slippage,
         fee_token=catalogue.usdc,
         signatory=signatory,
     )

@@ -59,7 +59,7 @@ class GmxExchange:
     def hostility(self, hostility: Hostility | None) -> None:
         self.drafting.hostility = hostility
 
-    def deposit(self, wallet: str, amount: Decimal | str) -> None:
+    def deposit(self, wallet: str, amount: Decimal | str | int) -> None:
         """USDC."""
         held = self.chain.usdc.setdefault(wallet.lower(), 0)
         self.chain.usdc[wallet.lower()] = held + deposit_units(amount)

@@ -191,7 +191,7 @@ class Chain:
         return row
 
 
-def deposit_units(amount: Decimal | str) -> int:
+def deposit_units(amount: Decimal | str | int) -> int:
     return int(Decimal(amount) * 10**6)
 
 

@@ -91,6 +91,8 @@ def signer_of(typed_data: Mapping[str, Any], signature: str) -> str | None:
     }
     try:
         signed = bytes.fromhex(signature.removeprefix("0x"))
+        if len(signed) != 65:
+            return None
         address = Account.recover_message(encode_typed_data(full_message=full), signature=signed)
     except (BadSignature, ValidationError, ValueError):
         return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -106,6 +105,18 @@ class Desk:
         assert report is not None
         return order, report
 
+    async def exchange_rests(self, order: Order) -> Order:
+        """Submit `order` as a limit far below the market, and wait until it is on the chain."""
+        changes: dict[str, Any] = {
+            "order_type": OrderType.LIMIT,
+            "time_in_force": TimeInForce.GTC,
+            "price": Decimal(2900),
+        }
+        order, request = await self.prepared(replace(order, **changes))
+        await self.venue.submit(order, request)
+        self.clock.advance(5)
+        return order
+
 
 def signed(order: Order, request: SignedRequest) -> Order:
     return replace(
@@ -123,6 +134,3 @@ def once(fault: Fault, operation: str) -> list[FaultRule]:
 
 def always(fault: Fault, operation: str) -> list[FaultRule]:
     return [FaultRule(fault, operation=operation, times=None)]
-
-
-A_MINUTE = timedelta(minutes=1)
