@@ -68,7 +68,8 @@ async def notify(
     if state not in {DeliveryState.PENDING, DeliveryState.SENDING}:
         return []
     if messenger is None:
-        await _mark(store, clock, [document], DeliveryState.NO_CHANNEL)
+        if not await _mark(store, clock, [document], DeliveryState.NO_CHANNEL):
+            raise TransientError(f"notification {ref.id} was changed by another call")
         return []
     waiting = await _waiting(store, ref)
     mine = await _take(store, clock, [document])
