@@ -21,11 +21,13 @@ from common.errors import (
     RejectedError,
     TransientError,
 )
+from infra.local.exchanges.aster.accounts import Account
 from infra.local.exchanges.aster.exchange import AsterExchange
 from infra.local.exchanges.faults import FaultKind
 from infra.venues.aster.capabilities import CAPABILITIES
 from infra.venues.aster.refusals import verdict
-from infra.venues.aster.venue import AsterVenue
+from infra.venues.aster.venue import AsterVenue, _accepted
+from infra.venues.http import VenueAnswer
 from infra.venues.parts import VenueParts
 from tests.builders import DEPLOYMENT_ID
 from tests.unit.infra.venues.aster.desk import KEY, WALLET, Desk, OneTable
@@ -689,6 +691,50 @@ async def test_submit_when_the_answer_is_of_another_order_then_unknown(desk: Des
     other = replace(order, side=OrderSide.SELL)
     with pytest.raises(TransientError, match="another order"):
         await desk.venue.query_order(other)
+
+
+async def test_submit_when_the_key_is_revoked_meanwhile_then_the_order_is_taken_all_the_same(
+    desk: Desk,
+) -> None:
+    """Its trades cannot be asked for without a key; that makes it no refused order."""
+    order, request = await desk.prepared(desk.order())
+    desk.accounts.refusal = DeniedError("KEY_REVOKED", "revoked")
+    report = await desk.venue.submit(order, request)
+    assert (report.status, report.fills) == (OrderStatus.FILLED, ())
+
+
+async def test_query_order_when_a_trade_contradicts_the_order_then_not_an_answer(
+    desk: Desk,
+) -> None:
+    order = desk.order()
+    await desk.send(order)
+    trades = desk.exchange.account(WALLET).trades
+    trades[0] = replace(trades[0], is_buy=False)
+    with pytest.raises(TransientError, match="of another one"):
+        await desk.venue.query_order(order)
+
+
+class _Unfiltered(AsterExchange):
+    """Answers with every position, whichever symbol is asked for."""
+
+    def _positions(self, account: Account, pairs: dict[str, str]) -> object:
+        return super()._positions(account, {})
+
+
+async def test_query_position_when_the_answer_is_of_another_symbol_then_not_flat() -> None:
+    desk = await Desk(_Unfiltered()).load()
+    await desk.send(desk.order())
+    with pytest.raises(TransientError, match="another symbol"):
+        await desk.venue.query_position(account_id=DEPLOYMENT_ID, symbol="BTC")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+@pytest.mark.parametrize("body", [b'{"code": -2019, "msg": "Margin is insufficient."}', b"{}"])
+def test_accepted_when_the_status_is_the_servers_failure_then_unknown_whatever_it_says(
+    desk: Desk, status: int, body: bytes
+) -> None:
+    with pytest.raises(OutcomeUnknownError, match=str(status)):
+        _accepted(VenueAnswer(status, {}, body), desk.order())
 
 
 # ------------------------------------------------------------------------------------ cancel
