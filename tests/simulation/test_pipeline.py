@@ -7,15 +7,13 @@ from collections import Counter
 import pytest
 
 from tests.simulation.checkers import violations
+from tests.simulation.found import FOUND_BY
 from tests.simulation.plants import PLANTS, Plant
 from tests.simulation.scenario import FAULTS, run
 from tests.simulation.world import QUIET
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
 CHUNK = 25
-FOUND_BY = (
-    1110,  # sent under leave that a breaker had given before it opened
-)
 MUTANT_SEEDS = 250
 RARE = {"overfilled", "cancel_fails", "second_copy", "fenced"}  # not in every chunk of seeds
 
@@ -44,8 +42,12 @@ async def test_pipeline_when_everything_fails_then_the_invariants_hold(first: in
 
 
 @pytest.mark.parametrize("seed", FOUND_BY)
-async def test_pipeline_when_a_seed_once_found_a_bug_then_it_stays_mended(seed: int) -> None:
+async def test_pipeline_when_a_seed_once_found_a_bug_then_it_stays_mended(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert violations(await run(seed)) == []
+    FOUND_BY[seed](monkeypatch)
+    assert violations(await run(seed)), "the seed no longer sees the bug that it once found"
 
 
 async def test_pipeline_when_nothing_fails_then_every_routed_signal_is_executed() -> None:
