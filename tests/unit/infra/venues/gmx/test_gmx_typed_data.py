@@ -253,6 +253,15 @@ async def test_read_order_when_the_envelope_is_another_then_refused(field: str, 
         one.read({**one.payload, field: to})
 
 
+async def test_read_order_when_the_primary_type_is_named_then_it_must_be_the_batch() -> None:
+    one = await case()
+    path: Path = ("typedData", "primaryType")
+
+    assert one.read(changed(one.payload, path, "Batch")) == one.read()
+    with pytest.raises(RejectedError, match="primaryType"):
+        one.read(changed(one.payload, path, "CreateOrderParams"))
+
+
 async def test_read_order_when_numbers_come_as_json_numbers_then_the_same() -> None:
     one = await case()
     path: Path = ("typedData", "message", "createOrderParamsList", 0, "numbers", "sizeDeltaUsd")
