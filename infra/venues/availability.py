@@ -7,7 +7,11 @@ from infra.venues.drift import capabilities as drift
 _NEEDS = {
     Venue.OSTIUM: ("ARBITRUM_RPC_URL",),
     Venue.SPOT: ("ARBITRUM_RPC_URL", "SPOT_API_KEY_SECRET"),
-    Venue.SYMPHONY: ("SYMPHONY_AGENT_ID", "SYMPHONY_API_KEY_SECRET"),
+    Venue.SYMPHONY: (
+        "SYMPHONY_AGENT_ID",
+        "SYMPHONY_SMART_ACCOUNT",
+        "SYMPHONY_API_KEY_SECRET",
+    ),
 }
 """The variables without which a venue cannot be reached."""
 
