@@ -146,6 +146,10 @@ class ChainOrders:
         seen = await self.rpc.transaction(order.request_key)
         return Trace(Stage.UNSEEN if seen is None else Stage.PENDING)
 
+    async def is_final(self, block: int) -> bool:
+        """Whether the block lies deep enough not to be undone."""
+        return block <= self._deep(await self.rpc.head())
+
     async def fence(self, order: Order, signer: Signer) -> None:
         """Offer the chain another transaction for the order's nonce, which pays more.
 

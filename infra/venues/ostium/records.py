@@ -1,6 +1,6 @@
 """What Ostium's subgraph keeps of a trader: trades, orders and resting limits. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -48,6 +48,7 @@ class OracleOrder:
     is_pending: bool
     is_cancelled: bool
     cancel_reason: int | None
+    executed_block: int | None = None  # where the oracle's answer stands
     size: Decimal | None = None
     price: Decimal | None = None
     fees: Decimal | None = None  # USDC, all that was taken; below 0 where funding was earned
@@ -142,21 +143,17 @@ def _order(row: Answer, where: str) -> OracleOrder:
         is_pending=_flag(row, "isPending", where),
         is_cancelled=_flag(row, "isCancelled", where),
         cancel_reason=_reason(row, where),
+        executed_block=_block(row, where),
     )
     if order.is_pending or order.is_cancelled:
         return order
     size = whole_text(row, "tradeNotional", where) / _E18
     if size == 0:
         raise InvalidInputError("executed without a size", where=f"{where}.tradeNotional")
-    return OracleOrder(
-        order_id=order.order_id,
-        trader=order.trader,
-        pair_index=order.pair_index,
-        is_open=order.is_open,
-        is_buy=order.is_buy,
-        is_pending=False,
-        is_cancelled=False,
-        cancel_reason=None,
+    if order.executed_block is None:
+        raise InvalidInputError("executed in no block", where=f"{where}.executedBlock")
+    return replace(
+        order,
         size=size,
         price=_price(row, "priceAfterImpact", where),
         fees=_fees(row, where, is_open=order.is_open),
@@ -192,6 +189,11 @@ def _reason(row: Answer, where: str) -> int | None:
     if value is None or type(value) is int:
         return value
     return whole_text(row, "cancelReason", where)
+
+
+def _block(row: Answer, where: str) -> int | None:
+    told = row.get("executedBlock")
+    return None if told is None else whole_text(row, "executedBlock", where)
 
 
 def _flag(row: Answer, field: str, where: str) -> bool:

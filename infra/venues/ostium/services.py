@@ -46,7 +46,8 @@ _LIMITS = f"""query Limits($trader: Bytes!) {{
 _ORDER = f"""query Order($id: ID!) {{
   orders(where: {{ id: $id }}) {{
     id trader orderAction isBuy isPending isCancelled cancelReason tradeNotional priceAfterImpact
-    devFee vaultFee oracleFee liquidationFee fundingFee rolloverFee executedAt {_PAIR}
+    devFee vaultFee oracleFee liquidationFee fundingFee rolloverFee
+    executedAt executedBlock {_PAIR}
   }}
 }}"""
 

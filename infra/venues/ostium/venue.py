@@ -15,6 +15,7 @@ from common.errors import OutcomeUnknownError, RejectedError, TransientError
 from common.ports import VenueAccountState, VenueOpenOrder, VenuePosition
 from infra.venues.accounts import VenueAccount
 from infra.venues.evm.abi import Call, decode, encode_call
+from infra.venues.evm.answers import Receipt
 from infra.venues.evm.orders import REPLACED_REASON, ChainOrders, Stage, Trace
 from infra.venues.evm.refusals import RevertedError
 from infra.venues.evm.rpc import JsonRpc
@@ -105,7 +106,7 @@ class OstiumVenue:
         if trace.stage is Stage.REVERTED:
             return await self._reverted(order, trace)
         if trace.stage is Stage.MINED and trace.receipt is not None:
-            return await self._told(order, order_id_of(trace.receipt, self._network.trading))
+            return await self._told(order, trace.receipt)
         return plain_report(order, OrderStatus.ACCEPTED, "it waits for a final block")
 
     async def cancel(self, order: Order) -> OrderReport | None:
@@ -191,7 +192,9 @@ class OstiumVenue:
 
     # -- looking ----------------------------------------------------------------------------------
 
-    async def _told(self, order: Order, order_id: str) -> OrderReport:
+    async def _told(self, order: Order, receipt: Receipt) -> OrderReport:
+        """The oracle's answer, once its own block is final: it is another than the order's."""
+        order_id = order_id_of(receipt, self._network.trading)
         told = await self._services.order(order_id)
         if told is None:
             return plain_report(
@@ -202,7 +205,16 @@ class OstiumVenue:
             )
         account = await self._account(order)
         pair_index = await self._pair_index(order)
-        return report_of(order, told, wallet=account.wallet, pair_index=pair_index)
+        report = report_of(order, told, wallet=account.wallet, pair_index=pair_index)
+        answered = told.executed_block or receipt.block + self._network.chain.finality_blocks
+        if report.status.is_terminal and not await self._chain.is_final(answered):
+            return plain_report(
+                order,
+                OrderStatus.ACCEPTED,
+                "the oracle's answer is not final yet",
+                venue_order_id=order_id,
+            )
+        return report
 
     async def _reverted(self, order: Order, trace: Trace) -> OrderReport:
         receipt = trace.receipt

@@ -37,6 +37,7 @@ class OracleOrder:
     size: int = 0
     fees: tuple[int, int] = (0, 0)  # opening and oracle, 1e6
     executed_at: int = 0
+    executed_block: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -42,7 +42,7 @@ class OstiumExchange:
         self.oracle = Oracle()
         for index, (name, mid) in enumerate(prices.items()):
             base, _, quote = name.partition("/")
-            self.oracle.pairs[index] = Pair(index, base, quote, Decimal(mid))
+            self.oracle.pairs[index] = Pair(index, base, quote, [(start, Decimal(mid))])
         self.chain = SimulatedChain(
             chain_id=self.network.chain.chain_id, start=start, sequencer=True
         )
@@ -78,8 +78,9 @@ class OstiumExchange:
         self.trading.delegates[wallet.lower()] = agent.lower()
         self.chain.fund(agent)
 
-    def set_price(self, name: str, mid: Decimal | str) -> None:
-        self.oracle.named(name).mid = Decimal(mid)
+    def set_price(self, name: str, mid: Decimal | str, now: datetime) -> None:
+        """From `now` on, for the feed and for the blocks from then."""
+        self.oracle.named(name).mids.append((now, Decimal(mid)))
 
     def fills(self) -> list[HouseFill]:
         """Every execution so far, oldest first."""

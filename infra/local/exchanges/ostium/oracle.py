@@ -10,12 +10,15 @@ SPREAD = Decimal("0.0001")  # of the price, from bid to ask
 
 @dataclass(slots=True)
 class Pair:
-    """`cap` in USD; leverages and the fee as the contracts keep them (2 and 6 decimals)."""
+    """`cap` in USD; leverages and the fee as the contracts keep them (2 and 6 decimals).
+
+    Prices are kept with their time: a block has the price of its own moment, whenever it is made.
+    """
 
     index: int
     base: str
     quote: str
-    mid: Decimal
+    mids: list[tuple[datetime, Decimal]]  # oldest first
     category: str = "crypto"
     cap: Decimal = Decimal(30_000_000)
     min_notional: int = 5
@@ -26,13 +29,16 @@ class Pair:
     day_closed: bool = False
     frozen_at: datetime | None = None  # the feed's timestamp stands still
 
-    @property
-    def bid(self) -> Decimal:
-        return self.mid * (1 - SPREAD / 2)
+    def mid(self, at: datetime) -> Decimal:
+        """Before the first price, the first."""
+        known = [mid for since, mid in self.mids if since <= at]
+        return known[-1] if known else self.mids[0][1]
 
-    @property
-    def ask(self) -> Decimal:
-        return self.mid * (1 + SPREAD / 2)
+    def bid(self, at: datetime) -> Decimal:
+        return self.mid(at) * (1 - SPREAD / 2)
+
+    def ask(self, at: datetime) -> Decimal:
+        return self.mid(at) * (1 + SPREAD / 2)
 
 
 @dataclass(slots=True)
@@ -51,9 +57,9 @@ class Oracle:
         return [
             {
                 "feed_id": f"0x{item.index:064x}",
-                "bid": float(item.bid),
-                "mid": float(item.mid),
-                "ask": float(item.ask),
+                "bid": float(item.bid(now)),
+                "mid": float(item.mid(now)),
+                "ask": float(item.ask(now)),
                 "isMarketOpen": item.is_open,
                 "isDayTradingClosed": item.day_closed,
                 "secondsToToggleIsDayTradingClosed": -1,

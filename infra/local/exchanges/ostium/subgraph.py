@@ -67,6 +67,7 @@ def _order(trading: OstiumTrading, order: OracleOrder) -> Row:
         "fundingFee": "0" if done and not order.is_open else None,
         "rolloverFee": "0" if done and not order.is_open else None,
         "executedAt": str(order.executed_at) if done else None,
+        "executedBlock": str(order.executed_block) if not order.pending else None,
         "pair": _pair(trading.oracle.pairs[order.pair]),
     }
 

@@ -182,8 +182,9 @@ class OstiumTrading:
             return Effects()
         listed = self.oracle.pairs[order.pair]
         buying = order.buy if order.is_open else not order.buy
-        order.price = _e18(listed.ask if buying else listed.bid)
+        order.price = _e18((listed.ask if buying else listed.bid)(context.now))
         order.executed_at = int(context.now.timestamp())
+        order.executed_block = context.block
         order.pending = False
         slack = order.wanted * order.slippage // ALL
         past = order.price > order.wanted + slack if buying else order.price < order.wanted - slack

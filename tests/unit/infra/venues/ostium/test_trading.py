@@ -60,7 +60,7 @@ async def test_open_when_price_improves_up_to_the_slippage_then_still_not_more_t
 ):
     desk = await an_ostium_desk()
     order, request = await desk.written_ahead(desk.order(1))
-    desk.exchange.set_price("ETH/USD", "1991")
+    desk.exchange.set_price("ETH/USD", "1991", desk.clock.now())
     await desk.venue.submit(order, request)
     desk.clock.advance(10)
     report = await desk.venue.query_order(order)
@@ -255,7 +255,7 @@ async def test_order_when_the_price_runs_away_then_canceled_with_the_oracles_rea
     desk = await an_ostium_desk()
     order, request = await desk.written_ahead(desk.order(1))
     await desk.venue.submit(order, request)
-    desk.exchange.set_price("ETH/USD", "2100")
+    desk.exchange.set_price("ETH/USD", "2100", desk.clock.now())
     desk.clock.advance(10)
     report = await desk.venue.query_order(order)
     assert report is not None
