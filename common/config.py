@@ -16,6 +16,8 @@ _RAW_KEY = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
 _KEY_NAME = re.compile(
     r"PRIVATE|SECRET|SEED|MNEMONIC|WALLET|AGENT|SIGNER|SAPPHIRE.*KEY|\b(.*_)?PK\b", re.IGNORECASE
 )
+_URL = re.compile(r"https?://")
+_SECRET_VERSION = re.compile(r"[A-Za-z0-9_-]{1,200}:[1-9][0-9]{0,8}", re.ASCII)
 _NUMBERED = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -105,6 +107,7 @@ class Settings:
 FURTHER = (
     "ARBITRUM_RPC_URL",
     "OSTIUM_SUBGRAPH_URL",
+    "SPOT_TOKEN_LIST",
     "SYMPHONY_AGENT_ID",
     "SYMPHONY_SMART_ACCOUNT",
 )
@@ -127,6 +130,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if picked["SAPPHIRE_MODE"] == "live":
         _check_live(environ, picked, problems)
     _check_no_key(environ, problems)
+    _check_venues(environ, problems)
     kek_version = _kek_version(environ, problems)
     swarm = _swarm(environ, problems)
     capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
@@ -179,6 +183,22 @@ def _check_no_key(environ: Mapping[str, str], problems: list[str]) -> None:
         for name, value in environ.items()
         if _RAW_KEY.fullmatch(value.strip())
         and (value.strip()[:2] in {"0x", "0X"} or _KEY_NAME.search(name))
+    ]
+
+
+def _check_venues(environ: Mapping[str, str], problems: list[str]) -> None:
+    """Of a URL or a secret's name nothing is repeated: it may hold a provider's key."""
+    names = [*(f"{venue}_API_URL" for venue in ALL_VENUES), *FURTHER]
+    problems += [
+        f"{name} must begin with https:// or http://"
+        for name in names
+        if name.endswith("_URL") and not _URL.match(environ.get(name) or "https://")
+    ]
+    secrets = [f"{venue}_API_KEY_SECRET" for venue in ALL_VENUES]
+    problems += [
+        f"{name} must be NAME:VERSION of a secret, with a version's number"
+        for name in secrets
+        if environ.get(name) and not _SECRET_VERSION.fullmatch(environ[name])
     ]
 
 

@@ -305,6 +305,10 @@ async def _table(venue: ExecutionVenue) -> InstrumentTable | None:
     except SapphireError as error:
         _log.warning("%s: no instruments: %s", venue.venue, error)
         return None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # An answer that its adapter did not foresee keeps no other venue from the market.
+        _log.exception("%s: its instruments could not be read", venue.venue)
+        return None
     if table.venue is not venue.venue or not table.instruments:
         _log.warning("%s: its instruments are of %s or none", venue.venue, table.venue)
         return None

@@ -43,6 +43,7 @@ class Heading:
     feed: str
     url: str
     token_file: str
+    orders: str = "PAPER"  # or that they are real, and where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +78,14 @@ def render(
         _decisions(state, room),
         _signals(state.signals[:signals], signals, room),
         _positions(state, positions, room),
-        _footer(state, heading, progress),
+        _footer(state, heading, progress, room),
     )
 
 
 def _header(heading: Heading, clock: str, trading_state: str) -> RenderableType:
     line = Text(" SAPPHIRE ", style="bold")
-    line.append(" PAPER ", style="black on green")
+    style = "black on green" if heading.orders == "PAPER" else "bold white on red"
+    line.append(f" {heading.orders} ", style=style)
     line.append(" ")
     line.append(f" {heading.badge} ", style="black on yellow")
     line.append(f"  {clock}  ")
@@ -213,7 +215,7 @@ def _colored(text: str) -> Text:
     return Text(text, style={"+": "green", "-": "red"}.get(text[0], ""))
 
 
-def _footer(state: LiveState, heading: Heading, progress: str) -> RenderableType:
+def _footer(state: LiveState, heading: Heading, progress: str, room: Room) -> RenderableType:
     realized = sum((item.realized_pnl for item in state.positions), ZERO)
     unrealized = sum((item.unrealized_pnl for item in state.positions), ZERO)
     fees = sum((item.commissions for item in state.positions), ZERO)
@@ -224,17 +226,27 @@ def _footer(state: LiveState, heading: Heading, progress: str) -> RenderableType
         (f" · {state.fills} {'fill' if state.fills == 1 else 'fills'} · {progress}", "dim"),
     )
     result.no_wrap, result.overflow = True, "ellipsis"
-    breakers = [
-        Text(f" {venue} {status}", style="dim" if status == "CLOSED" else "bold red")
-        for venue, status in state.breakers.items()
-    ]
     keys = Text(
         f" Ctrl-C stops · {heading.url}/docs · token in {heading.token_file}",
         style="dim",
         no_wrap=True,
         overflow="ellipsis",
     )
-    return Group(result, Columns([Text(" breakers", style="dim"), *breakers]), keys)
+    return Group(result, _breakers(state, room), keys)
+
+
+def _breakers(state: LiveState, room: Room) -> RenderableType:
+    """Where there is no room for all of them, those that are not closed."""
+    told = {
+        venue: status
+        for venue, status in state.breakers.items()
+        if status != "CLOSED" or not room.narrow
+    }
+    words = [
+        Text(f" {venue} {status}", style="dim" if status == "CLOSED" else "bold red")
+        for venue, status in told.items()
+    ]
+    return Columns([Text(" breakers", style="dim"), *(words or [Text(" CLOSED", style="dim")])])
 
 
 def terminal() -> Console:

@@ -12,6 +12,7 @@ COMMANDS = {
     "status": "ask the running server how it is: health, breakers, positions, signals",
     "replay": "make a stored decision again and say whether it is identical",
     "seal": "seal an agent's private key for a deployment: the fields that deploy and rotate take",
+    "exchange": "serve a stand-in of a venue until Ctrl-C, to trade live without money",
     "emulators": "start the official Firestore and Pub/Sub emulators until Ctrl-C",
 }
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sapphire",
-        description="Sapphire: a multi-venue, AI-agent trading system. Paper trading only.",
+        description="Sapphire: a multi-venue, AI-agent trading system.",
         epilog="sapphire COMMAND --help explains a command.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

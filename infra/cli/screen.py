@@ -74,6 +74,7 @@ class _Page:
             feed=stack.runtime.make_feed().label,
             url=stack.url,
             token_file=str(options.data_dir / TOKEN_FILE),
+            orders=_orders_go(options),
         )
         self._console = terminal()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
@@ -105,13 +106,25 @@ class _Page:
 def opening_lines(stack: LocalStack, options: StackOptions, token: str) -> list[str]:
     return [
         f"Sapphire  {stack.runtime.make_feed().label}",
-        "          paper trading: no order leaves this machine",
+        f"          {_orders(options)}",
         f"  API     {stack.url}  (documentation at {stack.url}/docs)",
         f"  token   {token}",
         f"  try     curl -H 'Authorization: Bearer {token}' {stack.url}/api/portfolio/positions",
         f"  state   {options.data_dir}",
         "",
     ]
+
+
+def _orders_go(options: StackOptions) -> str:
+    if options.settings.mode == "live":
+        return f"LIVE ORDERS, {options.settings.network}"
+    return "PAPER"
+
+
+def _orders(options: StackOptions) -> str:
+    if options.settings.mode == "live":
+        return f"LIVE TRADING on {options.settings.network}: orders go to the venues"
+    return "paper trading: no order leaves this machine"
 
 
 def _badge(options: StackOptions) -> str:

@@ -109,10 +109,17 @@ def _speed(arguments: argparse.Namespace, settings: Settings) -> float:
     return float(arguments.speed or SIMULATED_SPEED)
 
 
+def live_data_dir(settings: Settings) -> Path:
+    """Where live trading keeps its state and secrets unless it is told otherwise."""
+    return Path(settings.data_dir) / f"trading-{settings.network}"
+
+
 def _default_data_dir(options: StackOptions) -> Path:
-    """Simulated, live and replayed state never share a directory."""
+    """Simulated, live and replayed state never share a directory, nor do paper and real orders."""
     if options.recording is not None:
         return options.data_dir / f"replay-{options.run_key}"
+    if options.settings.mode == "live":
+        return live_data_dir(options.settings)
     if options.settings.feed == "live":
         return options.data_dir / "live"
     return options.data_dir

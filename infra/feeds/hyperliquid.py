@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import httpx
 
 API_URL = "https://api.hyperliquid.xyz"
+TESTNET_URL = "https://api.hyperliquid-testnet.xyz"
 ANSWER_BYTES_MAX = 5 * 1024 * 1024
 CONTEXTS_KEPT = timedelta(seconds=20)  # one tick's symbols share one answer
 _LATEST_MS = 253_402_300_799_999

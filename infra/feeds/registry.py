@@ -21,9 +21,11 @@ def make_feed(settings: Settings, clock: Clock, *, seed: int = DEFAULT_SEED) -> 
 
         return SimulatedFeed(seed, clock, interval)
     if settings.feed == "live":
-        from infra.feeds.hyperliquid import API_URL, HyperliquidFeed
+        from infra.feeds.hyperliquid import API_URL, TESTNET_URL, HyperliquidFeed
 
-        url = settings.venue_urls.get(Venue.HYPERLIQUID, API_URL)
+        # Orders of the testnet are bounded by its own prices, which are not the real ones.
+        usual = TESTNET_URL if (settings.mode, settings.network) == ("live", "testnet") else API_URL
+        url = settings.venue_urls.get(Venue.HYPERLIQUID, usual)
         return HyperliquidFeed(url, clock, interval)
     raise ConfigurationError(
         "SAPPHIRE_FEED=replay needs a folder of candle files: sapphire run --replay DIR"

@@ -10,7 +10,7 @@ from common.errors import ConfigurationError
 from common.ports import Clock, DocumentStore, ExecutionVenue
 from infra.venues.aster import capabilities as aster_capabilities
 from infra.venues.aster import instruments as aster_instruments
-from infra.venues.availability import live_refusal
+from infra.venues.availability import further_tokens, live_refusal
 from infra.venues.drift import capabilities as drift_capabilities
 from infra.venues.drift import instruments as drift_instruments
 from infra.venues.gmx import capabilities as gmx_capabilities
@@ -129,49 +129,49 @@ def make_live_venues(
     with its reason.
     """
     return {
-        venue: _LIVE[venue](parts_of(venue))
+        venue: _LIVE[venue](parts_of(venue), settings)
         for venue in settings.venues
         if live_refusal(venue, settings) is None
     }
 
 
-def _hyperliquid(parts: VenueParts) -> ExecutionVenue:
+def _hyperliquid(parts: VenueParts, _: Settings) -> ExecutionVenue:
     from infra.venues.hyperliquid.venue import HyperliquidVenue
 
     return HyperliquidVenue(parts)
 
 
-def _ostium(parts: VenueParts) -> ExecutionVenue:
+def _ostium(parts: VenueParts, _: Settings) -> ExecutionVenue:
     from infra.venues.ostium.venue import OstiumVenue
 
     return OstiumVenue(parts)
 
 
-def _gmx(parts: VenueParts) -> ExecutionVenue:
+def _gmx(parts: VenueParts, _: Settings) -> ExecutionVenue:
     from infra.venues.gmx.venue import GmxVenue
 
     return GmxVenue(parts)
 
 
-def _spot(parts: VenueParts) -> ExecutionVenue:
+def _spot(parts: VenueParts, settings: Settings) -> ExecutionVenue:
     from infra.venues.spot.venue import SpotVenue
 
-    return SpotVenue(parts)
+    return SpotVenue(parts, further_tokens(settings))
 
 
-def _aster(parts: VenueParts) -> ExecutionVenue:
+def _aster(parts: VenueParts, _: Settings) -> ExecutionVenue:
     from infra.venues.aster.venue import AsterVenue
 
     return AsterVenue(parts)
 
 
-def _symphony(parts: VenueParts) -> ExecutionVenue:
+def _symphony(parts: VenueParts, _: Settings) -> ExecutionVenue:
     from infra.venues.symphony.venue import SymphonyVenue
 
     return SymphonyVenue(parts)
 
 
-_LIVE: dict[Venue, Callable[[VenueParts], ExecutionVenue]] = {
+_LIVE: dict[Venue, Callable[[VenueParts, Settings], ExecutionVenue]] = {
     Venue.HYPERLIQUID: _hyperliquid,
     Venue.OSTIUM: _ostium,
     Venue.GMX: _gmx,

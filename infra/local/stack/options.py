@@ -49,6 +49,9 @@ class StackOptions:
         interval = self.settings.swarm.interval
         if self.recording is not None:
             return {"feed": "replay", "interval": interval, "run": self.run_key}
+        if self.settings.mode == "live":
+            orders = {"mode": "live", "network": self.settings.network}
+            return {"feed": "live", "interval": interval, **orders}
         if self.settings.feed == "live":
             return {"feed": "live", "interval": interval}
         return {"feed": "simulated", "interval": interval, "seed": self.seed}

@@ -1,4 +1,4 @@
-"""What a fresh local store starts with: trading ACTIVE, the swarm, and its one paper deployment."""
+"""What a fresh local store starts with: trading ACTIVE, the swarm, and on paper a deployment."""
 
 from datetime import datetime
 
@@ -26,8 +26,10 @@ async def seed_agents(store: DocumentStore, settings: Settings, *, now: datetime
     seeds: list[tuple[Ref, object]] = [
         (PLATFORM, _trading_state(now)),
         (Ref(V3.agents, agent_id), _agent(agent_id, now)),
-        (Ref(V3.deployments, DEPLOYMENT_ID), _deployment(agent_id, settings, now)),
     ]
+    if settings.mode == "paper":  # whose money it would be, live, a person says
+        deployment = _deployment(agent_id, settings, now)
+        seeds.append((Ref(V3.deployments, DEPLOYMENT_ID), deployment))
     present = await store.get_many([ref for ref, _ in seeds])
     for (ref, record), document in zip(seeds, present, strict=True):
         if document is None:

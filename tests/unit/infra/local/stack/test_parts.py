@@ -16,7 +16,7 @@ import pytest
 from common.books import V3
 from common.config import Settings, SwarmSettings
 from common.domain.agent import Agent, Deployment
-from common.domain.instrument import DEFAULT_PRIORITY
+from common.domain.instrument import ALL_VENUES
 from common.errors import ConfigurationError, TransientError
 from common.how.trading_state import PLATFORM, TradingState, read_state
 from common.ports import Create, Ref, Update
@@ -126,9 +126,17 @@ async def test_seeds_when_the_store_is_new_then_the_swarm_can_trade() -> None:
     assert deployment is not None
     assert from_document(Agent, agent.data).name == "Sapphire Swarm"
     deployed = from_document(Deployment, deployment.data)
-    assert deployed.enabled_venues == DEFAULT_PRIORITY
+    assert deployed.enabled_venues == ALL_VENUES
     assert (deployed.capital, deployed.paper) == (Decimal(10000), True)
     assert await read_state(store) is TradingState.ACTIVE
+
+
+async def test_seeds_when_orders_are_real_then_no_deployment_is_made_for_anybody() -> None:
+    store = MemoryStore()
+    await seed_agents(store, Settings(mode="live"), now=NOON)
+
+    assert await store.get(Ref(V3.agents, "swarm")) is not None
+    assert await store.get(Ref(V3.deployments, DEPLOYMENT_ID)) is None
 
 
 async def test_seeds_when_planted_again_then_a_halt_stays_a_halt() -> None:

@@ -1,0 +1,146 @@
+"""One `sapphire exchange`: a venue's stand-in, until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from common.config import load_settings
+from common.domain.money import parse_decimal, plain
+from common.errors import InvalidInputError, NotFoundError
+from infra.cli.live_view import terminal
+from infra.cli.session_options import live_data_dir
+from infra.local.clock import SystemClock
+from infra.local.exchanges.local_runs import PORTS, ApiKey, StandIn, Wish, open_stand_in
+from infra.local.exchanges.server import ExchangeServer
+from infra.local.stack.server import LoopServer, bind
+
+_LEAST, _MOST = Decimal("1e-9"), Decimal("1e9")
+
+
+def run_exchange(arguments: argparse.Namespace) -> int:
+    """Raises InvalidInputError or ConfigurationError before anything is served."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    clock = SystemClock()
+    stand_in = open_stand_in(arguments.name, _wish(arguments), clock)
+    listening = bind(PORTS[arguments.name] if arguments.port is None else arguments.port)
+    server = LoopServer(ExchangeServer(stand_in.exchange, clock=clock), listening)
+    try:
+        await server.start()
+        data_dir = _data_dir(arguments, stand_in)
+        variables = await _variables(stand_in, server.url, data_dir)
+        console = terminal()
+        for line in opening_lines(stand_in, server.url, variables, data_dir):
+            console.print(line, soft_wrap=True, markup=False)
+        await stop.wait()
+    finally:
+        await server.stop()
+        listening.close()
+    console.print("stopped; what it held is gone with it")
+    return 0
+
+
+def opening_lines(
+    stand_in: StandIn, url: str, variables: dict[str, str], data_dir: Path
+) -> Sequence[str]:
+    prices = ", ".join(f"{name} {plain(mark)}" for name, mark in stand_in.marks.items())
+    accounts = stand_in.accounts or ("none yet",)
+    return (
+        f"Sapphire  a stand-in of {stand_in.venue.label} ({stand_in.network}): no real money",
+        f"  address {url}",
+        f"  prices  {prices}",
+        *(f"  account {account}" for account in accounts),
+        f"  funding sapphire exchange ... {stand_in.approval}; --deposit DOLLARS",
+        f"  keys    sapphire seal ... --data-dir {data_dir}",
+        "",
+        *(f"export {name}={value}" for name, value in variables.items()),
+        "",
+        f"# every other venue is the real one of {stand_in.network}: deploy no key for it",
+        "# Ctrl-C stops it and drops what it holds",
+    )
+
+
+def _data_dir(arguments: argparse.Namespace, stand_in: StandIn) -> Path:
+    """Where `sapphire run` looks for secrets with the variables that are printed."""
+    if arguments.data_dir is not None:
+        return Path(arguments.data_dir)
+    settings = replace(load_settings(os.environ), network=stand_in.network)
+    return live_data_dir(settings)
+
+
+async def _variables(stand_in: StandIn, url: str, data_dir: Path) -> dict[str, str]:
+    found = {
+        "SAPPHIRE_MODE": "live",
+        "SAPPHIRE_NETWORK": stand_in.network,
+        "SAPPHIRE_FEED": "live",
+        **dict.fromkeys(stand_in.addresses, url),
+        **stand_in.fixed,
+    }
+    if stand_in.api_key is not None:
+        found[stand_in.api_key.variable] = await _kept(stand_in.api_key, data_dir)
+    return found
+
+
+async def _kept(api_key: ApiKey, data_dir: Path) -> str:
+    """The stand-in's API key among this machine's secrets, as NAME:VERSION."""
+    from infra.keys.local_store import LocalSecretStore
+
+    secrets, wanted = LocalSecretStore(data_dir / "secrets"), api_key.value.encode()
+    try:
+        if await secrets.access(api_key.name, "1") == wanted:
+            return f"{api_key.name}:1"
+    except NotFoundError:
+        pass  # the first time
+    return f"{api_key.name}:{await secrets.add(api_key.name, wanted)}"
+
+
+def _wish(arguments: argparse.Namespace) -> Wish:
+    return Wish(
+        network=arguments.network,
+        marks=_marks(arguments.mark),
+        wallet=None if arguments.wallet is None else _address(arguments.wallet, "--wallet"),
+        agents=tuple(_address(text, "--agent") for text in arguments.agent),
+        deposit=_positive(arguments.deposit, "--deposit"),
+    )
+
+
+def _marks(texts: Sequence[str]) -> dict[str, Decimal]:
+    marks: dict[str, Decimal] = {}
+    for text in texts:
+        symbol, equals, price = text.partition("=")
+        if not (symbol and equals):
+            raise InvalidInputError(f"{text!r} is not SYMBOL=PRICE", where="--mark")
+        if symbol in marks:
+            raise InvalidInputError(f"{symbol} is given twice", where="--mark")
+        marks[symbol] = _positive(price, f"--mark {symbol}")
+    return marks
+
+
+def _positive(text: str, where: str) -> Decimal:
+    try:
+        value = parse_decimal(text)
+    except ValueError as error:
+        raise InvalidInputError(str(error), where=where) from None
+    if not _LEAST <= value <= _MOST:
+        raise InvalidInputError(f"must be from {_LEAST:f} to {_MOST:f}", where=where)
+    return value
+
+
+def _address(text: str, where: str) -> str:
+    from infra.keys.address import parse_address
+
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise InvalidInputError(str(error), where=where) from None
