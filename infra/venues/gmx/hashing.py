@@ -48,14 +48,13 @@ _MOST = 2**256 - 1
 
 
 def relay_hash(relay: Mapping[str, Any]) -> str:
-    """Of parameters that `fields.read_struct` has read. Raises ValueError: they do not encode."""
+    """Of parameters that `typed_data.read_struct` has read, without token permits."""
     from eth_abi.abi import encode
     from eth_utils.crypto import keccak
 
-    names = [name for name, _ in RELAY_TYPES["RelayParams"]]
-    types = [_abi_type(kind) for _, kind in RELAY_TYPES["RelayParams"]]
-    values = [_abi_value(relay[name], kind) for name, kind in RELAY_TYPES["RelayParams"]]
-    assert len(names) == len(values)  # noqa: S101 - both are of the same table
+    fields = RELAY_TYPES["RelayParams"]
+    types = [_abi_type(kind) for _, kind in fields]
+    values = [_abi_value(relay[name], kind) for name, kind in fields]
     return "0x" + keccak(encode(types, values)).hex()
 
 

@@ -12,6 +12,7 @@ import pytest
 from common.domain.order import OrderSide
 from common.errors import RejectedError, TransientError
 from infra.local.exchanges.gmx.hostile import THIEF, Hostility
+from infra.local.exchanges.gmx.markets import USDC
 from infra.local.exchanges.gmx.signatures import relay_digest
 from infra.venues.gmx.contracts import TYPES, network_named
 from infra.venues.gmx.typed_data import (
@@ -102,6 +103,13 @@ def at(payload: dict[str, Any], path: Path) -> object:
     for step in path:
         target = target[step]
     return target
+
+
+def rehashed(payload: dict[str, Any]) -> dict[str, Any]:
+    """What is shown beside the message is what the message holds as a hash."""
+    message = payload["payload"]["typedData"]["message"]
+    message["relayParams"] = relay_digest(payload["payload"]["relayParams"])
+    return payload
 
 
 def refusal(one: Case, payload: dict[str, Any]) -> RejectedError | None:
@@ -218,12 +226,46 @@ async def test_read_order_when_the_relay_takes_more_and_hashes_it_then_refused_b
     path: Path, to: object, named: str
 ) -> None:
     one = await case()
-    spoiled = changed(one.payload, path, to)
-    message = spoiled["payload"]["typedData"]["message"]
-    message["relayParams"] = relay_digest(spoiled["payload"]["relayParams"])
+    spoiled = rehashed(changed(one.payload, path, to))
 
     with pytest.raises(RejectedError, match=named):
         one.read(spoiled)
+
+
+PROVIDER = "0x38b8dB61b724b51e42A88Cb8eC564CD685a0f53B"
+ORACLES: list[tuple[list[str], list[str], list[str], str | None]] = [
+    ([USDC], [PROVIDER], ["0x"], None),
+    ([USDC], [THIEF], ["0x"], "providers"),
+    ([THIEF], [PROVIDER], ["0x"], "tokens"),
+    ([USDC], [PROVIDER], ["0x12"], "data"),
+    ([USDC], [PROVIDER, PROVIDER], ["0x"], "providers"),
+    ([USDC], [PROVIDER], ["0x", "0x"], "data"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "providers", "data", "named"), ORACLES)
+async def test_read_order_when_the_fee_is_swapped_at_oracle_prices_then_only_at_known_ones(
+    tokens: list[str], providers: list[str], data: list[str], named: str | None
+) -> None:
+    one = await case()
+    oracle = {"tokens": tokens, "providers": providers, "data": data}
+    spoiled = rehashed(changed(one.payload, ("relayParams", "oracleParams"), oracle))
+
+    refused = refusal(one, spoiled)
+
+    assert (refused is None) is (named is None)
+    assert refused is None or f"oracleParams.{named}" in refused.message
+
+
+@pytest.mark.parametrize(("hops", "is_taken"), [(1, True), (2, True), (3, False)])
+async def test_read_order_when_the_fee_goes_through_listed_markets_then_two_at_most(
+    hops: int, is_taken: bool
+) -> None:
+    one = await case()
+    path = [one.wanted.market.address] * hops
+    spoiled = rehashed(changed(one.payload, ("relayParams", "fee", "feeSwapPath"), path))
+
+    assert (refusal(one, spoiled) is None) is is_taken
 
 
 async def test_read_order_when_a_token_permit_is_slipped_in_then_refused() -> None:
@@ -251,6 +293,17 @@ async def test_read_order_when_the_envelope_is_another_then_refused(field: str, 
     one = await case()
     with pytest.raises(RejectedError, match=CODE):
         one.read({**one.payload, field: to})
+
+
+async def test_read_order_when_another_order_would_be_changed_as_well_then_refused() -> None:
+    one = await case()
+    update: dict[str, Any] = {field: "0" for field, _ in TYPES["UpdateOrderParams"]}
+    update |= {"key": KEY, "autoCancel": False}
+
+    with pytest.raises(RejectedError, match=r"message\.updateOrderParamsList"):
+        one.read(changed(one.payload, ("typedData", "message", "updateOrderParamsList"), [update]))
+    with pytest.raises(RejectedError, match=r"batchParams\.updateOrderParams"):
+        one.read(changed(one.payload, ("batchParams", "updateOrderParams"), [update]))
 
 
 async def test_read_order_when_the_primary_type_is_named_then_it_must_be_the_batch() -> None:
