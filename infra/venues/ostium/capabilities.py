@@ -2,7 +2,8 @@
 
 The hash of the signed transaction, known and stored before it is sent, stands in for a client order
 id. The chain takes its nonce once, so the same bytes may be sent again; another transaction with
-that nonce is the fence. An order fills whole at the oracle's price or is cancelled: nothing rests.
+that nonce is the fence. An order is executed at the oracle's price or cancelled: nothing rests. It
+fills what its collateral is worth, so no order can be promised to fill whole (FOK).
 """
 
 from datetime import timedelta
@@ -12,7 +13,7 @@ from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
 CAPABILITIES = Capabilities(
     venue=Venue.OSTIUM,
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
-    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
+    time_in_force=frozenset({TimeInForce.IOC}),
     client_order_id=True,
     expires_after=False,
     order_ttl=timedelta(seconds=30),

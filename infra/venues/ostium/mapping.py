@@ -81,8 +81,10 @@ def bound(order: Order, market: Market) -> tuple[Decimal, Decimal]:
 def _check_form(order: Order) -> None:
     if order.post_only:
         raise RejectedError("POST_ONLY_WOULD_TAKE", "Ostium has no book to rest in")
-    if order.time_in_force is TimeInForce.GTC or order.trigger_price is not None:
-        raise RejectedError("UNSUPPORTED_ORDER", "orders that rest at Ostium are not placed")
+    if order.time_in_force is not TimeInForce.IOC or order.trigger_price is not None:
+        raise RejectedError(
+            "UNSUPPORTED_ORDER", "at Ostium an order executes now, as far as it can"
+        )
 
 
 def _check_hours(market: Market, now: datetime) -> None:
@@ -128,8 +130,6 @@ def _close(order: Order, market: Market, opposite: list[OpenTrade]) -> Action:
             f"{plain(held)} would be closed and the rest opened; order them one after the other",
         )
     enough = [trade for trade in opposite if trade.size >= order.quantity]
-    if not enough and order.time_in_force is TimeInForce.FOK:
-        raise RejectedError("NEEDS_TWO_TRANSACTIONS", "no single trade is large enough")
     trade = (
         min(enough, key=lambda item: (item.size, item.index))
         if enough

@@ -1,5 +1,6 @@
 """One order, one nonce, one transaction: whatever the chain and the wire do (F29, F30)."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,11 @@ from common.errors import (
 )
 from infra.local.exchanges.faults import Fault, FaultKind, FaultRule, FaultSchedule
 from infra.venues.evm.abi import Call, encode_call
-from infra.venues.evm.orders import Stage
+from infra.venues.evm.orders import ChainOrders, Stage
 from infra.venues.evm.refusals import RevertedError
 from tests.unit.infra.venues.evm.desk import (
     ELSEWHERE,
+    PROFILE,
     TOKEN,
     ChainDesk,
     a_chain_desk,
@@ -386,3 +388,18 @@ async def test_call_when_encoded_then_read_back_from_the_chain() -> None:
     data = encode_call("balanceOf(address)", desk.signer.address)
     assert int.from_bytes(await desk.rpc.call(Call(TOKEN, data)), "big") == 1_000
     assert await desk.rpc.balance(desk.signer.address) == 10**18
+
+
+async def test_prepare_when_two_instances_race_for_the_nonce_then_one_has_it() -> None:
+    """F29: both read the same slot; compare-and-set lets one write it."""
+    desk = a_chain_desk()
+    second = ChainOrders(desk.rpc, desk.store, desk.clock, PROFILE)
+    outcomes = await asyncio.gather(
+        desk.orders.prepare(another_order(1), desk.signer, desk.a_call()),
+        second.prepare(another_order(2), desk.signer, desk.a_call()),
+        return_exceptions=True,
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
+        "RateLimitedError",
+        "SignedRequest",
+    ]

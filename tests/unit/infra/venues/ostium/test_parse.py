@@ -94,3 +94,25 @@ def test_parse_pairs_when_another_shape_then_refused(payload: object) -> None:
 def test_parse_pairs_when_twice_then_refused() -> None:
     with pytest.raises(InvalidInputError, match="listed twice"):
         parse_pairs({"pairs": [PAIR, PAIR]}, NOW, "live")
+
+
+def test_fills_when_recorded_then_sizes_and_fee_signs_are_those_we_compute_with() -> None:
+    """Ostium's own fills: a size is collateral x leverage / price, after the fees were taken, and
+    a cost above 0 was paid, so that gross result - costs is the result that Ostium told.
+    """
+    fills = json.loads(
+        shared_path("data/ostium/sdk_get_fills_recent_CL_USD_7_recent.json").read_text()
+    )
+    opened = {row["oid"]: row for row in fills if row["action"] == "Open"}
+    assert len(opened) == 4
+    for row in opened.values():
+        leverage = Decimal(row["szi"]) * Decimal(row["px"]) / Decimal(row["collateralUsed"])
+        assert abs(leverage - round(leverage)) < Decimal("1e-12")
+    told = [row for row in fills if row["action"] == "Close" and row["pid"] in opened]
+    assert told
+    for row in told:
+        entry = Decimal(opened[row["pid"]]["px"])
+        sign = 1 if row["side"] == "B" else -1
+        gross = sign * Decimal(row["szi"]) * (Decimal(row["px"]) - entry)
+        net = gross - Decimal(row["fees"]["rollover"]) - Decimal("0.1")  # the oracle's fee
+        assert abs(net - Decimal(row["closedPnl"])) < Decimal("0.00001")

@@ -126,9 +126,6 @@ async def test_reduce_when_spread_over_two_trades_then_one_closes_and_the_rest_i
     large = await desk.done(desk.order(2, quantity="2"))
     desk.clock.advance(10)
     whole = small.filled_qty + large.filled_qty
-    await refused(
-        desk, "NEEDS_TWO_TRANSACTIONS", "SELL", quantity=str(whole), time_in_force=TimeInForce.FOK
-    )
     report = await desk.done(desk.order(3, "SELL", str(whole), reduce_only=True))
     assert (report.status, report.filled_qty) == (OrderStatus.CANCELED, large.filled_qty)
     assert await desk.net() == small.filled_qty
@@ -160,10 +157,11 @@ async def test_prepare_when_the_price_is_past_the_bound_then_refused() -> None:
     await refused(desk, "NOT_FILLED_WITHIN_BOUND", "SELL", price="2001")
 
 
-async def test_prepare_when_it_would_rest_then_refused() -> None:
+async def test_prepare_when_it_would_rest_or_must_fill_whole_then_refused() -> None:
     desk = await an_ostium_desk()
     await refused(desk, "POST_ONLY_WOULD_TAKE", post_only=True)
-    await refused(desk, "UNSUPPORTED_ORDER", time_in_force=TimeInForce.GTC)
+    for resting in (TimeInForce.GTC, TimeInForce.FOK):
+        await refused(desk, "UNSUPPORTED_ORDER", time_in_force=resting)
     await refused(desk, "UNSUPPORTED_ORDER", trigger_price=Decimal(1900))
 
 
