@@ -21,13 +21,10 @@ DELEGATIONS = "delegations(address)"
 ALLOWANCE = "allowance(address,address)"
 BALANCE_OF = "balanceOf(address)"
 
-ORDER_EVENTS = frozenset(  # each names the order in its first topic
-    topic(signature)
-    for signature in (
-        "MarketOpenOrderInitiated(uint256,address,uint16)",
-        "MarketCloseOrderInitiated(uint256,uint256,address,uint16)",
-        "MarketCloseOrderInitiatedV2(uint256,uint256,address,uint16,uint16)",
-    )
+_ORDER_EVENTS = (  # each names the order in its first topic
+    "MarketOpenOrderInitiated(uint256,address,uint16)",
+    "MarketCloseOrderInitiated(uint256,uint256,address,uint16)",
+    "MarketCloseOrderInitiatedV2(uint256,uint256,address,uint16,uint16)",
 )
 
 ERRORS = (
@@ -65,6 +62,11 @@ _CODES = {
 }
 ZERO_ADDRESS = "0x" + "0" * 40
 ALL = 10_000  # 100 % with 2 decimals
+
+
+def names_an_order(event: bytes) -> bool:
+    """Whether a log's first topic is of an event that gives an order its number."""
+    return event in {topic(signature) for signature in _ORDER_EVENTS}
 
 
 class OpenType(IntEnum):

@@ -7,7 +7,7 @@ from common.domain.money import ZERO, plain
 from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderSide, OrderStatus
 from common.errors import TransientError
 from infra.venues.evm.answers import Receipt
-from infra.venues.ostium.calls import ORDER_EVENTS
+from infra.venues.ostium.calls import names_an_order
 from infra.venues.ostium.records import OracleOrder
 
 _CANCEL_REASONS = (  # the callbacks contract's enum, in its order
@@ -51,7 +51,7 @@ def order_id_of(receipt: Receipt, trading: str) -> str:
     numbers = {
         int.from_bytes(log.topics[1], "big")
         for log in receipt.logs
-        if log.address == trading and len(log.topics) > 1 and log.topics[0] in ORDER_EVENTS
+        if log.address == trading and len(log.topics) > 1 and names_an_order(log.topics[0])
     }
     if len(numbers) != 1:
         raise TransientError(f"OSTIUM: the receipt names {len(numbers)} orders, not one")

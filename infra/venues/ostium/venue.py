@@ -11,7 +11,7 @@ from decimal import Decimal
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.money import plain
 from common.domain.order import Order, OrderReport, OrderSide, OrderStatus, SignedRequest
-from common.errors import OutcomeUnknownError, RejectedError, TransientError
+from common.errors import InvalidInputError, OutcomeUnknownError, RejectedError, TransientError
 from common.ports import VenueAccountState, VenueOpenOrder, VenuePosition
 from infra.venues.accounts import VenueAccount
 from infra.venues.evm.abi import Call, decode, encode_call
@@ -187,7 +187,10 @@ class OstiumVenue:
 
     async def _read(self, contract: str, data: bytes, kind: str) -> str | int:
         returned = await self._rpc.call(Call(contract, data))
-        value: str | int = decode((kind,), returned, f"{LABEL} contract")[0]
+        try:
+            value: str | int = decode((kind,), returned, "its answer")[0]
+        except InvalidInputError as error:
+            raise TransientError(f"{LABEL}: {contract} is not the contract ({error})") from None
         return value
 
     # -- looking ----------------------------------------------------------------------------------

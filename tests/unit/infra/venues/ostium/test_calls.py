@@ -1,5 +1,7 @@
 """The contracts' units and signatures."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from random import Random
 
@@ -13,12 +15,12 @@ from infra.venues.ostium.calls import (
     DELEGATED_ACTION,
     ERRORS,
     OPEN_TRADE,
-    ORDER_EVENTS,
     UPDATE_SL,
     UPDATE_TP,
     OpenType,
     acting_for,
     close_trade,
+    names_an_order,
     open_trade,
     refusal_of,
     to_collateral,
@@ -26,6 +28,7 @@ from infra.venues.ostium.calls import (
     update_sl,
     update_tp,
 )
+from tests.shared_data import REPOSITORY
 
 TRADER, AGENT, TRADING = ("0x" + byte * 20 for byte in ("aa", "bb", "cc"))
 
@@ -124,9 +127,24 @@ def test_acting_for_when_not_the_trader_itself_then_delegated() -> None:
     assert decode_call(DELEGATED_ACTION, delegated.data) == (TRADER, data)
 
 
-def test_order_events_when_hashed_then_both_actions_are_known() -> None:
-    assert topic("MarketOpenOrderInitiated(uint256,address,uint16)") in ORDER_EVENTS
-    assert len(ORDER_EVENTS) == 3
+def test_names_an_order_when_opened_or_closed_then_true_and_for_no_other_event() -> None:
+    assert names_an_order(topic("MarketOpenOrderInitiated(uint256,address,uint16)"))
+    assert names_an_order(
+        topic("MarketCloseOrderInitiatedV2(uint256,uint256,address,uint16,uint16)")
+    )
+    assert not names_an_order(topic("OracleFeeCharged(uint256,address,uint16,uint256)"))
+
+
+def test_venue_when_imported_then_no_signing_library_comes_along() -> None:
+    code = (
+        "import sys, infra.venues.ostium.venue, infra.venues.spot.venue;"
+        "print([name for name in sys.modules if name.split('.')[0] in"
+        " {'eth_abi', 'eth_account', 'eth_utils', 'rlp', 'httpx', 'hexbytes'}])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert ran.stdout.strip() == "[]"
 
 
 def test_units_when_any_amount_then_within_5_decimals_and_collateral_never_more() -> None:

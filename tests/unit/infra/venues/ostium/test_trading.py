@@ -320,3 +320,10 @@ async def test_order_when_its_number_is_anothers_then_nothing_is_concluded() -> 
 async def test_venue_when_its_network_is_unknown_then_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="mainnet and testnet"):
         await an_ostium_desk(network="devnet")
+
+
+async def test_prepare_when_a_contract_is_not_there_then_nothing_is_signed() -> None:
+    desk = await an_ostium_desk()
+    del desk.exchange.chain.world.contracts[desk.exchange.network.usdc]
+    with pytest.raises(TransientError, match="not the contract"):
+        await desk.venue.prepare(desk.order(1))
