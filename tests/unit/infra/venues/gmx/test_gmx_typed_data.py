@@ -208,6 +208,53 @@ async def test_read_order_when_a_signed_field_differs_then_that_field_is_named(f
     assert name in refused.value.message
 
 
+ORDER_FIELDS: list[Path] = [
+    *((field,) for field, kind in TYPES["CreateOrderParams"] if kind not in TYPES),
+    *(("addresses", field) for field, _ in TYPES["CreateOrderAddresses"]),
+    *(("numbers", field) for field, _ in TYPES["CreateOrderNumbers"]),
+]
+BEYOND: dict[str, dict[bool, object]] = {
+    "executionFee": dict.fromkeys((True, False), str(EXECUTION_FEE_MAX + 1)),
+    "acceptablePrice": {True: str(10**40), False: "1"},
+    "uiFeeReceiver": dict.fromkeys((True, False), THIEF),
+    "dataList": {True: [KEY], False: [KEY]},
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("field", ORDER_FIELDS, ids=".".join)
+async def test_read_order_when_a_field_differs_signed_and_shown_alike_then_refused_by_name(
+    field: Path, kind: dict[str, Any]
+) -> None:
+    """Nothing contradicts anything: only what was asked for does."""
+    one = await case(**kind)
+    signed: Path = ("typedData", "message", "createOrderParamsList", 0, *field)
+    shown: Path = ("batchParams", "createOrderParams", 0, "orderPayload", *field)
+    name = str(field[-1])
+    to = BEYOND.get(name, {}).get(one.wanted.buys) or another(at(one.payload, signed))
+
+    refused = refusal(one, changed(changed(one.payload, signed, to), shown, to))
+
+    assert refused is not None
+    assert ".".join(map(str, field)) in refused.message
+    assert "batchParams" not in refused.message
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        (("typedData", "message", "cancelOrderKeys"), [KEY]),
+        (("batchParams", "cancelOrderParams"), [{"orderKey": KEY}]),
+    ],
+)
+async def test_read_order_when_an_order_would_be_cancelled_as_well_then_refused(
+    path: Path, to: object
+) -> None:
+    one = await case()
+    with pytest.raises(RejectedError, match="cancelOrder"):
+        one.read(changed(one.payload, path, to))
+
+
 @pytest.mark.parametrize(
     ("path", "to", "named"),
     [
