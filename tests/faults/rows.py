@@ -75,6 +75,8 @@ async def _hyperliquid(symbol: str, coin: str, quantity: str, mark: str) -> Stan
         fills=fills,
         strike=strike_at(floor.server, "order", ("orderStatus", "userFillsByTime")),
         pass_time=floor.server.catch_up,
+        server=floor.server,
+        accounts=floor.accounts,
     )
 
 
@@ -93,6 +95,8 @@ async def aster_perps() -> Stand:
         fills=lambda: signed(desk.exchange.fills()),
         strike=strike_at(desk.server, "order", ("queryOrder", "userTrades")),
         pass_time=desk.server.catch_up,
+        server=desk.server,
+        accounts=desk.accounts,
     )
 
 
@@ -112,6 +116,8 @@ async def ostium_trades() -> Stand:
             desk.server, "eth_sendRawTransaction", ("eth_getTransactionReceipt", "subgraph.order")
         ),
         pass_time=desk.server.catch_up,
+        server=desk.server,
+        accounts=desk.accounts,
     )
 
 
@@ -134,6 +140,8 @@ async def gmx_orders() -> Stand:
         fills=fills,
         strike=strike_at(desk.server, "submit", ("status", "trades")),
         pass_time=desk.server.catch_up,
+        server=desk.server,
+        accounts=desk.accounts,
     )
 
 
@@ -157,6 +165,8 @@ async def symphony_batches() -> Stand:
         fills=lambda: signed(desk.exchange.fills()),
         strike=strike,
         pass_time=desk.server.catch_up,
+        server=desk.server,
+        accounts=desk.accounts,
     )
 
 
@@ -177,6 +187,8 @@ async def spot_swaps() -> Stand:
         fills=fills,
         strike=strike_at(desk.server, "eth_sendRawTransaction", ("eth_getTransactionReceipt",)),
         pass_time=desk.server.catch_up,
+        server=desk.server,
+        accounts=desk.accounts,
     )
 
 

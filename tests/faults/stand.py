@@ -11,6 +11,7 @@ from common.ports import ExecutionVenue
 from infra.local.exchanges.faults import Fault, FaultRule, FaultSchedule
 from infra.local.exchanges.server import ExchangeServer
 from infra.local.store.memory import MemoryStore
+from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
 
 
@@ -27,6 +28,8 @@ class Stand:
     fills: Callable[[], list[Decimal]]
     strike: Callable[[Fault], bool]  # False: there is no such misfortune at this venue
     pass_time: Callable[[], None]
+    server: ExchangeServer | None = None  # None: there is none, on paper
+    accounts: FakeAccounts | None = None
 
     @property
     def name(self) -> Venue:
