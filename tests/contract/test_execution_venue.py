@@ -14,7 +14,7 @@ import pytest
 from common.books import MARKET_SNAPSHOTS
 from common.config import Settings
 from common.domain.identifiers import client_order_id
-from common.domain.instrument import DEFAULT_PRIORITY, Instrument, OrderType, TimeInForce, Venue
+from common.domain.instrument import ALL_VENUES, Instrument, OrderType, TimeInForce, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.money import parse_decimal
 from common.domain.order import Order, OrderSide, OrderStatus
@@ -33,7 +33,7 @@ from infra.venues.paper.ledger import PAPER_FILLS, PAPER_ORDERS
 from infra.venues.registry import make_venues
 from tests.builders import DEPLOYMENT_ID, NOON, a_book, a_snapshot, an_order
 
-VENUES = DEFAULT_PRIORITY
+VENUES = ALL_VENUES
 SMALLEST = Decimal(-1)
 """Stands for the instrument's own smallest quantity."""
 

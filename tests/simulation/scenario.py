@@ -49,9 +49,9 @@ from tests.simulation.world import QUIET, START, FaultRates, World
 SYMBOLS = ("BTC", "ETH", "SOL")
 VENUES = (Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX)
 ACTIVE = timedelta(minutes=4)
-DRAIN = timedelta(minutes=40)
+DRAIN = timedelta(minutes=36)
 TICK = timedelta(minutes=1)
-DRAIN_TICK = timedelta(minutes=3)  # nothing new comes: what is left has time
+DRAIN_TICK = timedelta(minutes=4)  # nothing new comes: what is left has time
 MARKETS = 8
 DEAD_VENUES_EVERY = 10
 """One seed in so many has no fault but venues that never answer, so that breakers must open."""
