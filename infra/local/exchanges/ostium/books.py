@@ -46,3 +46,16 @@ class OracleOrder:
     @property
     def is_executed(self) -> bool:
         return not self.pending and self.cancel_reason == 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Limit:
+    """A limit or stop order at rest. Nothing triggers it here."""
+
+    trader: str
+    pair: int
+    index: int
+    buy: bool
+    collateral: int
+    leverage: int
+    price: int

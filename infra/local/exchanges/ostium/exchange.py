@@ -120,7 +120,7 @@ class OstiumExchange:
         if name == "Trades":
             return {"trades": subgraph.trades(trading, variables["trader"])}
         if name == "Limits":
-            return {"limits": []}
+            return {"limits": subgraph.limits(trading, variables["trader"])}
         if name == "Order":
             return {"orders": subgraph.orders(trading, variables["id"])}
         return None

@@ -32,6 +32,21 @@ def trades(trading: OstiumTrading, trader: str) -> list[Row]:
     return [_trade(trading, item) for item in trading.of(trader.lower())]
 
 
+def limits(trading: OstiumTrading, trader: str) -> list[Row]:
+    return [
+        {
+            "id": f"{item.trader}_{item.pair}_{item.index}",
+            "isBuy": item.buy,
+            "collateral": str(item.collateral),
+            "leverage": str(item.leverage),
+            "openPrice": str(item.price),
+            "pair": _pair(trading.oracle.pairs[item.pair]),
+        }
+        for item in trading.limits
+        if item.trader == trader.lower()
+    ]
+
+
 def orders(trading: OstiumTrading, order_id: str) -> list[Row]:
     order = trading.orders.get(int(order_id))
     return [] if order is None else [_order(trading, order)]

@@ -13,7 +13,7 @@ from infra.local.exchanges.chain.world import (
     Later,
     custom_error,
 )
-from infra.local.exchanges.ostium.books import OracleOrder, Trade
+from infra.local.exchanges.ostium.books import Limit, OracleOrder, Trade
 from infra.local.exchanges.ostium.oracle import Oracle
 from infra.venues.evm.abi import Call, decode_call, encode_call, selector, topic
 from infra.venues.ostium.calls import (
@@ -52,6 +52,7 @@ class OstiumTrading:
     trades: dict[tuple[str, int, int], Trade] = field(default_factory=dict)
     orders: dict[int, OracleOrder] = field(default_factory=dict)
     delegates: dict[str, str] = field(default_factory=dict)
+    limits: list[Limit] = field(default_factory=list)
 
     def run(self, call: Call, context: Context) -> Effects:
         if call.data[:4] == selector(DELEGATIONS):
@@ -106,7 +107,7 @@ class OstiumTrading:
         if listed is None:
             raise custom_error("PairNotListed(uint16)", pair)
         wrong = not 0 < slippage < ALL if kind == OpenType.MARKET else slippage != 0
-        if wrong or price == 0 or kind != OpenType.MARKET:
+        if wrong or price == 0:
             raise custom_error("WrongParams()")
         most = listed.overnight_max or listed.leverage_max
         if not 100 <= leverage <= most:
@@ -116,6 +117,19 @@ class OstiumTrading:
         if len(self.of(trader, pair)) >= MAX_TRADES:
             raise custom_error("MaxTradesPerPairReached(address,uint16)", trader, pair)
         self._draw(context, trader, collateral)
+        if kind != OpenType.MARKET:
+            self.limits.append(
+                Limit(
+                    trader=trader,
+                    pair=pair,
+                    index=len(self.limits),
+                    buy=buy,
+                    collateral=collateral,
+                    leverage=leverage,
+                    price=price,
+                )
+            )
+            return Effects()
         order = self._ordered(
             OracleOrder(
                 order_id=0,

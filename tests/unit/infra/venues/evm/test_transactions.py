@@ -52,6 +52,7 @@ def test_fees_of_when_not_a_transaction_of_ours_then_refused(raw: str) -> None:
         fees_of(raw)
 
 
+@pytest.mark.slow
 def test_fence_when_made_for_any_fees_then_a_node_takes_it_in_the_orders_place() -> None:
     random = Random(3)
     for _ in range(60):

@@ -108,6 +108,7 @@ def an_order_of(desk: OstiumDesk, random: Random, number: int) -> Order:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 async def test_orders_when_everything_fails_sometimes_then_the_books_agree(seed: int) -> None:
     desk = await an_ostium_desk()

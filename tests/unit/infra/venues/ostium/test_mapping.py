@@ -55,6 +55,7 @@ def a_trade(index: int, size: Decimal, *, is_buy: bool = True) -> OpenTrade:
     )
 
 
+@pytest.mark.slow
 def test_open_when_any_price_and_quantity_then_bounded_and_never_oversized() -> None:
     """10,000 cases: the worst price that can fill is within the order's, and even at the best
     price of the band the size stays within the order's quantity.
