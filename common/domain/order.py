@@ -159,7 +159,7 @@ class Order:
     quantity: Money
     price: Money  # the worst acceptable
     nonce: int
-    payload_hash: str
+    payload_hash: str  # of its request; empty when none could be prepared
     status: OrderStatus
     venue_order_id: str | None
     filled_qty: Money

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
@@ -133,5 +133,9 @@ def _price(
     grown = abs(theirs) - abs(difference.ours)
     if grown <= 0:
         return mark
-    price = EXACT.divide(average * abs(theirs) - position.open_cost, grown)
-    return price.quantize(Decimal("0.00000001")) if price > 0 else mark
+    with localcontext(EXACT):
+        price = (average * abs(theirs) - position.open_cost) / grown
+    return _SIGNIFICANT.plus(price) if price > 0 else mark
+
+
+_SIGNIFICANT = Context(prec=16)  # digits, not places: a token may cost 0.0000000001

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from common.books import BOOKS, Book
 from common.documents import Stored, load
+from common.domain.money import plain
 from common.domain.routing import RoutingDecision
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import ConflictError
@@ -129,11 +130,12 @@ def overall(outcomes: Mapping[str, int]) -> SignalStatus:
 
 
 def routing_entry(route: RoutingDecision) -> JsonObject:
-    """VP-04's shape on the signal."""
-    return {
+    """VP-04's shape on the signal; `shares` stands there when the order was split."""
+    entry: JsonObject = {
         "requested_venues": list(route.requested_venues),
         "selected_venue": route.selected_venue,
         "reason": route.routing_reason,
+        "mode": route.mode.value,
         "checked": [
             {"venue": check.venue, "ok": check.ok, "code": check.code, "reason": check.reason}
             for check in route.checked_venues
@@ -141,3 +143,8 @@ def routing_entry(route: RoutingDecision) -> JsonObject:
         "duration_ms": route.routing_duration_ms,
         "deployment_id": route.deployment_id,
     }
+    if route.shares:
+        entry["shares"] = [
+            {"venue": share.venue, "quantity": plain(share.quantity)} for share in route.shares
+        ]
+    return entry

@@ -23,7 +23,7 @@ class VenueShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRoute:
-    """`fallback_share`: how often the venue asked first was passed over, of all routed, 0..1."""
+    """`fallback_share`: how often the venue asked first could not take it, of all routed, 0..1."""
 
     symbol: str
     most_common_venue: str
@@ -62,9 +62,15 @@ def token_routes(decisions: Sequence[RoutingDecision]) -> tuple[TokenRoute, ...]
         if decision.selected_venue is None:
             continue
         chosen.setdefault(decision.symbol, Counter())[decision.selected_venue] += 1
-        if decision.requested_venues[:1] != (decision.selected_venue,):
+        if _fell_back(decision):
             passed_over[decision.symbol] += 1
     return tuple(_route(symbol, chosen[symbol], passed_over) for symbol in sorted(chosen))
+
+
+def _fell_back(decision: RoutingDecision) -> bool:
+    """Whether the venue asked first refused. A cheaper one, or a split, is a choice."""
+    first = decision.requested_venues[:1]
+    return any(check.venue in first and not check.ok for check in decision.checked_venues)
 
 
 def _route(symbol: str, venues: Counter[str], passed_over: Mapping[str, int]) -> TokenRoute:

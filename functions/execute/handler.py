@@ -231,13 +231,18 @@ async def _write_ahead(
     order: Order,
     prepared: SignedRequest | Unprepared,
 ) -> _WrittenAhead:
-    """Intent, order, signed request, reservation and audit in one commit, before the wire."""
+    """Intent, order, signed request, reservation and audit in one commit, before the wire.
+
+    An order that could not be prepared has no payload hash: nothing of it can have been sent.
+    """
     now = desk.clock.now()
     index = found.intent.value.candidate if found.intent else 0
     before = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
     exposure = before.reserve(plan.intent_id, _reservation(plan, index))
     if isinstance(prepared, SignedRequest):
         order = with_request(order, prepared)
+    else:
+        order = replace(order, payload_hash="")
     head = found.intent.value.audit_head if found.intent else ""
     audit = _sending_audit(order, now, head)
     writes: list[Write] = [

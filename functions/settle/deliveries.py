@@ -45,10 +45,11 @@ async def _expire(desk: Desk, stored: Stored[Delivery], now: datetime) -> None:
     waiting = [leg for leg in delivery.legs if leg.status is SignalStatus.ROUTED]
     if delivery.status is SignalStatus.EXECUTING and not waiting:
         return
+    stuck_at = waiting[0].status if waiting else delivery.status
     end = End(
         status=SignalStatus.EXPIRED,
         reason_code=Denial.SIGNAL_EXPIRED,
-        reason=f"Still {delivery.status.lower()} when its signal expired",
+        reason=f"Still {stuck_at.lower()} when its signal expired",
         venue=None,
     )
     subject = waiting[0].intent_id if waiting else delivery.delivery_id

@@ -18,7 +18,7 @@ from common.documents import Stored, create, load, load_many, put
 from common.domain.agent import Deployment
 from common.domain.events import OutboxMessage
 from common.domain.exposure import Exposure
-from common.domain.identifiers import prefixed_id
+from common.domain.identifiers import digest, prefixed_id
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.moment import UtcDatetime
@@ -54,6 +54,7 @@ from functions.settle.resolving import Desk
 
 ROUND = Ref(RECONCILIATIONS, "round")
 ORDERS_ASKED = 20  # of an account's newest, when a quantity differs
+TOLD_ONE_BY_ONE = 10  # external orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +111,8 @@ async def reconcile(desk: Desk) -> list[OutboxMessage]:
     messages: list[OutboxMessage] = []
     troubles: list[SapphireError] = []
     for document in page.documents:
-        exposure = from_document(Exposure, document.data)
         try:
+            exposure = from_document(Exposure, document.data)
             messages += await _account(desk, Stored(document.ref, exposure, document.version))
         except (TransientError, ConflictError):
             continue
@@ -159,16 +160,16 @@ async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
     before = before or Reconciliation.empty(deployment_id, venue.venue, now=now)
     found = differences(account.exposure.value, venue.venue, told, before.differences, now=now)
     fresh = [symbol for symbol in found if symbol not in before.differences]
-    messages: list[OutboxMessage] = []
-    for symbol in fresh:
-        messages += await _ask_late_orders(desk, account, symbol)
-    external, more = await _open_orders(desk, account, state, before)
-    messages += more
     overdue = [
         symbol
         for symbol, difference in found.items()
         if stands(difference, venue.capabilities, now=now)
     ]
+    messages: list[OutboxMessage] = []
+    for symbol in [*fresh, *overdue[:1]]:
+        messages += await _ask_late_orders(desk, account, symbol)
+    external, more = await _open_orders(desk, account, state, before)
+    messages += more
     after = replace(before, differences=found, external_orders=external, checked_at=now)
     if overdue:
         symbol = overdue[0]  # one at a time: the others wait for the next round
@@ -183,7 +184,11 @@ async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
 
 
 async def _ask_late_orders(desk: Desk, account: _Account, symbol: str) -> list[OutboxMessage]:
-    """The one targeted question before a verdict: did an order that had ended fill after all?"""
+    """The one targeted question before a verdict: did an order that had ended fill after all?
+
+    Asked when a difference is first seen and right before it is booked: fills may be told later
+    than positions.
+    """
     page = await desk.store.query(
         Query(
             ORDERS,
@@ -227,17 +232,27 @@ async def _open_orders(
                 messages += await desk.recorder.record(
                     order.intent_id, order.client_order_id, from_report(report)
                 )
-    now = desk.clock.now()
+    messages += await _tell_external(desk, account, set(external) - set(before.external_orders))
+    return tuple(sorted(external)), messages
+
+
+async def _tell_external(desk: Desk, account: _Account, fresh: set[str]) -> list[OutboxMessage]:
+    """Each one once; a whole grid of somebody's orders in one sentence."""
+    now, label, names = desk.clock.now(), account.venue.venue.label, sorted(fresh)
+    texts = {name: f"{label} holds an open order that is not ours: {name}" for name in names}
+    if len(names) > TOLD_ONE_BY_ONE:
+        text = f"{label} holds {len(names)} open orders that are not ours, among them {names[0]}"
+        texts = {digest(*names): text}
     writes: list[Write] = []
-    for name in sorted(set(external) - set(before.external_orders)):
-        text = f"{account.venue.venue.label} holds an open order that is not ours: {name}"
-        told, message = _alert(account, text, cause=name, now=now)
+    messages: list[OutboxMessage] = []
+    for cause, text in texts.items():
+        told, message = _alert(account, text, cause=cause, now=now)
         if await desk.store.get(told[0].ref) is None:
             writes += told
             messages.append(message)
     if writes:
         await desk.store.commit(writes)
-    return tuple(sorted(external)), messages
+    return messages
 
 
 async def _mend(

@@ -18,7 +18,7 @@ from common.domain.order import (
     SignedRequest,
 )
 from common.errors import ConflictError, SapphireError
-from common.execution.outcome import absent, from_report
+from common.execution.outcome import absent, from_report, never_sent
 from common.execution.positions import venue_agrees
 from common.execution.recorder import Recorder
 from common.execution.sender import Sender, answer_of
@@ -87,6 +87,9 @@ async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage
         )
     if order.value.status.is_terminal:
         return []
+    if not order.value.payload_hash:
+        unsent = never_sent("It could not be prepared, and its sender died")
+        return await desk.recorder.record(intent.plan.intent_id, intent.client_order_id, unsent)
     case = _Open(stored, order.value, venue)
     report = await answer_of(venue, venue.query_order(order.value))
     if report is None:

@@ -21,6 +21,8 @@ Reply = OrderReport | BaseException | Callable[[Order], Awaitable[OrderReport]]
 Answer = OrderReport | BaseException | Callable[[Order], Awaitable[OrderReport | None]] | None
 FULL = object()
 """In a script of `submit`: fill the whole order at its own limit price."""
+AS_ASKED = object()
+"""Of a cancel: whatever the next query would say."""
 
 
 def some_capabilities(venue: Venue = Venue.HYPERLIQUID) -> Capabilities:
@@ -68,7 +70,11 @@ def report_of(order: Order, *fills: Fill, status: OrderStatus | None = None) -> 
 
 
 class ScriptedVenue:
-    """Fits `ExecutionVenue`. Each submit takes the next reply, the last one again and again."""
+    """Fits `ExecutionVenue`. Each submit takes the next reply, the last one again and again.
+
+    `refusals` are raised by the next calls of `prepare`, `account` is what `query_account` says
+    (None: what `holds` says, in BTC), and `on_cancel` what `cancel` says (the default: as a query).
+    """
 
     def __init__(
         self,
@@ -85,14 +91,25 @@ class ScriptedVenue:
         self.holds: Decimal | BaseException = holds
         self.sent: list[Order] = []
         self.asked: list[str] = []
+        self.refusals: list[BaseException] = []
+        self.account: VenueAccountState | BaseException | None = None
+        self.on_cancel: Answer | object = AS_ASKED
+        self.canceled: list[str] = []
+        self.requests: list[SignedRequest] = []
 
     async def load_instruments(self) -> InstrumentTable:
         return an_instrument_table(self.venue)
 
     async def prepare(self, order: Order) -> SignedRequest:
+        if self.refusals:
+            raise self.refusals.pop(0)
         return unsigned_request(order, now=order.submitted_at)
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
+        if isinstance(self.account, BaseException):
+            raise self.account
+        if self.account is not None:
+            return self.account
         if isinstance(self.holds, BaseException):
             raise self.holds
         positions = (VenuePosition(symbol="BTC", signed_qty=plain(self.holds)),)
@@ -100,6 +117,8 @@ class ScriptedVenue:
 
     async def submit(self, order: Order, request: SignedRequest | None = None) -> OrderReport:
         self.sent.append(order)
+        if request is not None:
+            self.requests.append(request)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply is FULL:
             return report_of(order, fill_of(order))
@@ -126,4 +145,14 @@ class ScriptedVenue:
         return VenuePosition(symbol=symbol, signed_qty=plain(self.holds)) if self.holds else None
 
     async def cancel(self, order: Order) -> OrderReport | None:
-        return await self.query_order(order)
+        self.canceled.append(order.client_order_id)
+        if self.on_cancel is AS_ASKED:
+            return await self.query_order(order)
+        if isinstance(self.on_cancel, BaseException):
+            raise self.on_cancel
+        if callable(self.on_cancel):
+            report = await self.on_cancel(order)
+            assert report is None or isinstance(report, OrderReport)
+            return report
+        assert self.on_cancel is None or isinstance(self.on_cancel, OrderReport)
+        return self.on_cancel

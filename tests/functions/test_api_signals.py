@@ -10,7 +10,7 @@ import pytest
 from common.books import MARKET_SNAPSHOTS, ORDER_INTENTS, ORDERS, OUTBOX, V2, V3
 from common.domain.events import SignalCreated
 from common.domain.instrument import Venue
-from common.domain.routing import RoutingDecision
+from common.domain.routing import RoutingDecision, VenueCheck
 from common.domain.signal import SignalRecord, SignalStatus
 from common.ports import Ref
 from common.wire import from_document
@@ -112,6 +112,19 @@ async def test_generate_when_the_agent_is_not_there_or_paused_then_nothing_is_wr
     before = api.store.contents()
     assert_problem(await api.post(path, signal_body(agent)), status, code)
     assert api.store.contents() == before
+
+
+def a_check(venue: str = "HYPERLIQUID", *, ok: bool = True) -> VenueCheck:
+    return VenueCheck(
+        venue=venue,
+        ok=ok,
+        code="AVAILABLE" if ok else "BREAKER_OPEN",
+        reason="",
+        pair_count=220,
+        breaker="CLOSED" if ok else "OPEN",
+        quantity=None,
+        table_age_s=3,
+    )
 
 
 def a_route(routing_id: str = "rte_1", **changes: Any) -> RoutingDecision:

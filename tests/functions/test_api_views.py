@@ -36,7 +36,7 @@ from tests.builders import (
     an_instrument_table,
 )
 from tests.functions.api_client import Api, assert_problem
-from tests.functions.test_api_signals import a_route
+from tests.functions.test_api_signals import a_check, a_route
 
 
 def a_trade(
@@ -233,7 +233,10 @@ async def test_venue_breakdown_when_orders_went_to_two_then_their_shares(api: Ap
     )
     await api.put_records(
         (Ref(V3.routing_history, "rte_1"), a_route()),
-        (Ref(V3.routing_history, "rte_2"), a_route("rte_2", selected_venue="OSTIUM")),
+        (
+            Ref(V3.routing_history, "rte_2"),
+            a_route("rte_2", selected_venue="OSTIUM", checked_venues=(a_check(ok=False),)),
+        ),
         (Ref(V2.routing_history, "rte_3"), a_route("rte_3", book="v2")),
         (Ref(V3.routing_history, "rte_4"), a_route("rte_4", selected_venue=None)),
     )

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.audit import audit_write
+from common.audit import audit_write, head_after, row_hash
 from common.books import AUDIT
 from common.errors import ConflictError
 from infra.local.store.memory import MemoryStore
@@ -24,6 +24,8 @@ def test_audit_write_when_made_then_a_row_of_text() -> None:
         "step": "2",
         "at": "2026-01-15T12:00:00.000000Z",
         "facts": {"quantity": "1.50", "venue": "None"},
+        "previous": "",
+        "hash": row_hash(row.data),
     }
 
 
@@ -48,3 +50,33 @@ async def test_audit_write_when_committed_twice_then_the_first_stands() -> None:
 
     (row,) = store.contents()[AUDIT].values()
     assert row["facts"] == {"told": "first"}
+
+
+def test_row_hash_when_anything_but_the_hash_is_altered_then_it_no_longer_fits() -> None:
+    row = audit_write("a", "s", at=NOON, step=1, facts={"quantity": "1"}, previous="ab")
+
+    assert row.data["hash"] == head_after(row) == row_hash(row.data)
+    assert row_hash({**row.data, "hash": "x"}) == head_after(row)
+    altered: list[dict[str, object]] = [
+        {"facts": {"quantity": "2"}},
+        {"at": "2026-01-15T12:00:01.000000Z"},
+        {"previous": "ac"},
+        {"subject_id": "t"},
+        {"action": "b"},
+        {"step": "2"},
+        {"more": ""},
+    ]
+    assert all(row_hash({**row.data, **change}) != head_after(row) for change in altered)
+
+
+def test_chain_when_a_row_is_taken_out_then_the_next_one_names_what_is_missing() -> None:
+    first = audit_write("a", "s", at=NOON, step=1, facts={})
+    second = audit_write("a", "s", at=NOON, step=2, facts={}, previous=head_after(first))
+    third = audit_write("a", "s", at=NOON, step=3, facts={}, previous=head_after(second))
+
+    assert [row.data["previous"] for row in (first, second, third)] == [
+        "",
+        head_after(first),
+        head_after(second),
+    ]
+    assert third.data["previous"] != head_after(first)

@@ -78,10 +78,50 @@ def test_load_settings_when_all_are_bad_then_each_is_named_at_once() -> None:
         load_settings(BAD)
 
     text = str(caught.value)
-    assert set(re.findall(r"SAPPHIRE_[A-Z]+", text)) == set(BAD)
+    assert set(re.findall(r"SAPPHIRE_[A-Z]+", text)) == {*BAD, "SAPPHIRE_NETWORK"}
     assert "names a symbol twice" in text
     assert "must be letters and digits" in text
-    assert "live is refused" in text
+    assert "SAPPHIRE_MODE=live needs SAPPHIRE_FEED=live" in text
+
+
+LIVE = {"SAPPHIRE_MODE": "live", "SAPPHIRE_NETWORK": "testnet", "SAPPHIRE_FEED": "live"}
+
+
+def test_load_settings_when_live_is_entered_on_purpose_then_taken() -> None:
+    settings = load_settings(LIVE)
+    assert (settings.mode, settings.network, settings.feed) == ("live", "testnet", "live")
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"SAPPHIRE_NETWORK": ""}, "SAPPHIRE_NETWORK=mainnet or testnet"),
+        ({"SAPPHIRE_NETWORK": "main"}, "SAPPHIRE_NETWORK=mainnet or testnet"),
+        ({"SAPPHIRE_FEED": "simulated"}, "SAPPHIRE_FEED=live"),
+        ({"SAPPHIRE_FEED": "replay"}, "SAPPHIRE_FEED=live"),
+        ({"SAPPHIRE_FEED": ""}, "SAPPHIRE_FEED=live"),
+    ],
+)
+def test_load_settings_when_live_without_its_network_or_prices_then_refused(
+    changed: dict[str, str], named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings({**LIVE, **changed})
+
+
+def test_load_settings_when_venues_are_set_up_then_their_addresses_and_key_names() -> None:
+    settings = load_settings(
+        {
+            "ARBITRUM_RPC_URL": "http://127.0.0.1:7",
+            "SYMPHONY_AGENT_ID": "agent-7",
+            "SPOT_API_KEY_SECRET": "uniswap-key:3",
+        }
+    )
+    assert settings.further_urls == {
+        "ARBITRUM_RPC_URL": "http://127.0.0.1:7",
+        "SYMPHONY_AGENT_ID": "agent-7",
+    }
+    assert settings.api_key_secrets == {Venue.SPOT: "uniswap-key:3"}
 
 
 @pytest.mark.parametrize(

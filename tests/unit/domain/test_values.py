@@ -152,7 +152,16 @@ def test_id_pattern_when_unsafe_then_no_match(text: str) -> None:
 
 def test_venue_when_told_to_people_then_as_the_venue_writes_it() -> None:
     labels = [venue.label for venue in Venue]
-    assert labels == ["Hyperliquid", "Ostium", "GMX", "Spot", "Multi"]
+    assert labels == [
+        "Hyperliquid",
+        "Ostium",
+        "GMX",
+        "Spot",
+        "Aster",
+        "Symphony",
+        "Drift",
+        "Multi",
+    ]
 
 
 def test_instrument_table_when_asked_then_found_by_the_tokens_own_name() -> None:

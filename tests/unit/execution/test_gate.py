@@ -10,8 +10,10 @@ import pytest
 from common.books import BREAKERS, EXPOSURES, ORDER_INTENTS
 from common.documents import create
 from common.domain.exposure import Exposure, Reservation
-from common.domain.order import IntentStatus, Order, OrderSide
+from common.domain.order import IntentStatus, Order, OrderSide, SignedRequest
+from common.execution.attempts import with_request
 from common.execution.gate import Superseded, last_gate
+from common.execution.request import unsigned_request
 from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
@@ -22,6 +24,15 @@ from tests.builders import DEPLOYMENT_ID, INTENT_ID, NOON, an_intent, an_order
 from tests.fakes.clock import FakeClock
 
 EMPTY = Exposure.empty(DEPLOYMENT_ID)
+REQUEST = unsigned_request(an_order(), now=NOON)
+SENDING = frozenset({IntentStatus.SENDING})
+
+
+def signed(**changes: Any) -> Order:
+    """An order as it is written ahead: it carries the fingerprint of `REQUEST`."""
+    return replace(with_request(an_order(), REQUEST), **changes)
+
+
 RESERVED = EMPTY.reserve(
     INTENT_ID,
     Reservation(
@@ -43,6 +54,8 @@ PROBING = replace(OPEN, status=BreakerStatus.HALF_OPEN, probe_id="0xprobe")
 async def ask(
     *,
     order: Order | None = None,
+    request: SignedRequest = REQUEST,
+    allowed: frozenset[IntentStatus] = SENDING,
     intent: dict[str, Any] | None = None,
     state: TradingState | None = TradingState.ACTIVE,
     exposure: Exposure | None = RESERVED,
@@ -68,10 +81,12 @@ async def ask(
         await store.commit([create(Ref(BREAKERS, breaker.venue), breaker)])
     return await last_gate(
         store,
-        order or an_order(),
+        order or signed(),
+        request,
         ticket=ticket or ADMITTED,
         clock=FakeClock(NOON + timedelta(seconds=late_s)),
         request_timeout=timedelta(seconds=5),
+        allowed=allowed,
     )
 
 
@@ -91,11 +106,23 @@ async def test_last_gate_when_all_holds_then_it_may_go() -> None:
         ({"intent": {"status": IntentStatus.UNKNOWN}}, "the intent is UNKNOWN with 0x"),
         ({"intent": {"status": IntentStatus.FILLED}}, "the intent is FILLED with 0x"),
         (
+            {"request": replace(REQUEST, body="another")},
+            "the request is not the one that was written ahead",
+        ),
+        (
+            {"request": replace(REQUEST, nonce=REQUEST.nonce + 1)},
+            "the request is not the one that was written ahead",
+        ),
+        (
+            {"order": an_order()},
+            "the request is not the one that was written ahead",
+        ),
+        (
             {"intent": {"filled_qty": Decimal("0.0001")}},
             "the quantity is above what remains of the intent",
         ),
         (
-            {"order": an_order(quantity=Decimal("0.3334"))},
+            {"order": signed(quantity=Decimal("0.3334"))},
             "the quantity is above what remains of the intent",
         ),
     ],
@@ -107,6 +134,13 @@ async def test_last_gate_when_somebody_else_holds_the_effect_then_superseded(
 
     assert isinstance(verdict, Superseded)
     assert verdict.reason.startswith(reason)
+
+
+async def test_last_gate_when_sent_again_then_an_unknown_outcome_may_pass() -> None:
+    both = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN})
+
+    assert await ask(intent={"status": IntentStatus.UNKNOWN}, allowed=both) is None
+    assert isinstance(await ask(intent={"status": IntentStatus.WORKING}, allowed=both), Superseded)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +183,12 @@ async def test_last_gate_when_the_state_takes_long_to_read_then_the_time_after_i
     store.before = slow
     verdict = await last_gate(
         store,
-        an_order(),
+        signed(),
+        REQUEST,
         ticket=ADMITTED,
         clock=clock,
         request_timeout=timedelta(seconds=5),
+        allowed=SENDING,
     )
 
     assert isinstance(verdict, Refusal)
@@ -185,7 +221,7 @@ async def test_last_gate_when_reducing_then_what_is_under_way_counts_as_filled(
     under_way: str, passes: bool
 ) -> None:
     """Its own reservation does not stand in its way; another order's does."""
-    order = an_order(side=OrderSide.SELL)
+    order = signed(side=OrderSide.SELL)
     mine = Reservation(
         venue="HYPERLIQUID",
         symbol="ETH",

@@ -1,13 +1,14 @@
 """How deliveries and signals end, counted once, in any order."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from common.books import V3
 from common.documents import Stored, create, load
-from common.domain.routing import RoutingDecision, VenueCheck
+from common.domain.routing import RoutedShare, RoutingDecision, RoutingMode, VenueCheck
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import ConflictError
 from common.execution.signals import TRIES, delivery_ends, finish_signal, overall, routing_entry
@@ -221,6 +222,7 @@ async def test_finish_when_routed_then_the_history_is_on_the_signal() -> None:
         "requested_venues": ["GMX"],
         "selected_venue": None,
         "reason": "No venue has this pair",
+        "mode": "PRIORITY",
         "checked": [
             {
                 "venue": "GMX",
@@ -232,6 +234,21 @@ async def test_finish_when_routed_then_the_history_is_on_the_signal() -> None:
         "duration_ms": 4,
         "deployment_id": "dep_1",
     }
+
+    split = replace(
+        decision,
+        mode=RoutingMode.SPLIT,
+        selected_venue="GMX",
+        shares=(
+            RoutedShare(venue="GMX", quantity=Decimal("1.50")),
+            RoutedShare(venue="OSTIUM", quantity=Decimal(1)),
+        ),
+    )
+    assert routing_entry(split)["mode"] == "SPLIT"
+    assert routing_entry(split)["shares"] == [
+        {"venue": "GMX", "quantity": "1.5"},
+        {"venue": "OSTIUM", "quantity": "1"},
+    ]
 
 
 async def test_delivery_ends_when_somebody_was_faster_then_conflict() -> None:

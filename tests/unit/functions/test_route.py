@@ -76,6 +76,7 @@ class Office:
         self.book = book
         self.settings = Settings(limits=limits or LimitSettings())
         self.instruments = Tables()
+        self.unavailable: dict[Venue, str] = {}
 
     async def open(
         self,
@@ -120,6 +121,7 @@ class Office:
             clock=self.clock,
             settings=self.settings,
             instruments=self.instruments,
+            unavailable=self.unavailable,
         )
 
     async def plan(self) -> OrderPlan:

@@ -23,7 +23,7 @@ from common.execution.outcome import from_report
 from common.execution.recorder import Recorder
 from common.how.trading_state import TradingState
 from common.ports import Create, Delete, Ref
-from functions.settle.handler import PAGE
+from functions.settle.deliveries import PAGE
 from tests.builders import (
     DELIVERY_ID,
     INTENT_ID,

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from common.domain.instrument import Venue
 from common.domain.order import FillRecord
-from common.domain.routing import RoutingDecision
+from common.domain.routing import RoutingDecision, RoutingMode, VenueCheck
 from common.reporting.venues import token_routes, venue_shares
 from tests.builders import NOON, a_fill, a_fill_record
 
@@ -20,6 +22,23 @@ def a_trade(order: str, venue: Venue, quantity: str = "1") -> FillRecord:
             commission=Decimal("0.1"),
         )
     )
+
+
+def a_check(venue: str, *, ok: bool) -> VenueCheck:
+    return VenueCheck(
+        venue=venue,
+        ok=ok,
+        code="AVAILABLE" if ok else "BREAKER_OPEN",
+        reason="",
+        pair_count=9,
+        breaker="CLOSED",
+        quantity=None,
+        table_age_s=1,
+    )
+
+
+def checked(first_ok: bool) -> tuple[VenueCheck, ...]:
+    return (a_check("HYPERLIQUID", ok=first_ok), a_check("OSTIUM", ok=True))
 
 
 def a_route(symbol: str, selected: str | None, **changes: Any) -> RoutingDecision:
@@ -61,13 +80,13 @@ def test_shares_when_an_order_fills_in_parts_then_it_is_one_trade() -> None:
     assert venue_shares([]) == ()
 
 
-def test_routes_when_the_first_venue_was_passed_over_then_it_is_a_fallback() -> None:
+def test_routes_when_the_first_venue_refused_then_it_is_a_fallback() -> None:
     routes = [
-        a_route("ETH", "HYPERLIQUID"),
-        a_route("ETH", "OSTIUM"),
-        a_route("ETH", None),
-        a_route("XAU", "OSTIUM"),
-        a_route("BTC", "HYPERLIQUID"),
+        a_route("ETH", "HYPERLIQUID", checked_venues=checked(first_ok=True)),
+        a_route("ETH", "OSTIUM", checked_venues=checked(first_ok=False)),
+        a_route("ETH", None, checked_venues=checked(first_ok=False)),
+        a_route("XAU", "OSTIUM", checked_venues=checked(first_ok=False)),
+        a_route("BTC", "HYPERLIQUID", checked_venues=checked(first_ok=True)),
     ]
     btc, eth, xau = token_routes(routes)
     assert (btc.most_common_venue, btc.fallback_share) == ("HYPERLIQUID", Decimal(0))
@@ -75,3 +94,13 @@ def test_routes_when_the_first_venue_was_passed_over_then_it_is_a_fallback() -> 
     assert eth.most_common_venue == "HYPERLIQUID"  # a tie goes by name, so that it never flickers
     assert (xau.most_common_venue, xau.fallback_share) == ("OSTIUM", Decimal(1))
     assert token_routes([a_route("ETH", None)]) == ()
+
+
+@pytest.mark.parametrize("mode", [RoutingMode.COST, RoutingMode.SPLIT])
+def test_routes_when_another_venue_was_chosen_for_its_cost_then_it_is_no_fallback(
+    mode: RoutingMode,
+) -> None:
+    """The venue asked first would have taken it; a later venue that refused says nothing."""
+    checks = (*checked(first_ok=True), a_check("GMX", ok=False))
+    (eth,) = token_routes([a_route("ETH", "OSTIUM", checked_venues=checks, mode=mode)])
+    assert (eth.routed, eth.fallback_share) == (1, Decimal(0))
