@@ -39,7 +39,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     try:
         await server.start()
         data_dir = _data_dir(arguments, stand_in)
-        variables = await _variables(stand_in, server.url, data_dir)
+        variables = await variables_of(stand_in, server.url, data_dir)
         console = terminal()
         for line in opening_lines(stand_in, server.url, variables, data_dir):
             console.print(line, soft_wrap=True, markup=False)
@@ -79,7 +79,8 @@ def _data_dir(arguments: argparse.Namespace, stand_in: StandIn) -> Path:
     return live_data_dir(settings)
 
 
-async def _variables(stand_in: StandIn, url: str, data_dir: Path) -> dict[str, str]:
+async def variables_of(stand_in: StandIn, url: str, data_dir: Path) -> dict[str, str]:
+    """What to set to trade there; the stand-in's API key goes among `data_dir`'s secrets."""
     found = {
         "SAPPHIRE_MODE": "live",
         "SAPPHIRE_NETWORK": stand_in.network,
