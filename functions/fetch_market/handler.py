@@ -48,6 +48,8 @@ FETCH_TIMEOUT_S = 20.0
 INSTRUMENTS_AGE_MAX = timedelta(minutes=15)
 TICK_KEPT = timedelta(days=1)
 CLOCK_SKEW = timedelta(seconds=5)
+PRICE_MAX = Decimal(10) ** 9  # USD a token: above it somebody counts in another unit
+MARK_FROM_BOOK_MAX = Decimal("0.1")  # of the book's mid: an order would be sized by a wrong price
 WATCHED_MAX = 50
 HELD_MAX = 200  # positions of a book that are looked at, moved last first
 COMMIT_ATTEMPTS = 3
@@ -250,6 +252,7 @@ def _check(snapshot: MarketSnapshot, symbol: str, interval: str, clock: Clock) -
             f"{iso(snapshot.observed_at)} is in the future", where="observed_at"
         )
     _check_book(snapshot.book)
+    _check_mark(snapshot)
     _check_candles(snapshot.candles, INTERVAL_MS[interval], to_ms(clock.now()))
 
 
@@ -258,6 +261,15 @@ def _check_book(book: TopOfBook) -> None:
         raise InvalidInputError("a price is not above 0, or a size is below 0", where="book")
     if book.bid >= book.ask:
         raise InvalidInputError(f"crossed: bid {book.bid}, ask {book.ask}", where="book")
+
+
+def _check_mark(snapshot: MarketSnapshot) -> None:
+    """Two prices of one source that do not agree: nobody knows which of them is wrong."""
+    mark, mid = snapshot.mark, snapshot.book.mid
+    if max(mark, mid) > PRICE_MAX:
+        raise InvalidInputError(f"over {PRICE_MAX:f}, which no token costs", where="mark")
+    if abs(mark - mid) > MARK_FROM_BOOK_MAX * mid:
+        raise InvalidInputError(f"{mark:f} is far from the book's {mid:f}", where="mark")
 
 
 def _check_candles(candles: Sequence[Candle], step: int, now_ms: int) -> None:

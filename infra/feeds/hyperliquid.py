@@ -34,6 +34,7 @@ API_URL = "https://api.hyperliquid.xyz"
 TESTNET_URL = "https://api.hyperliquid-testnet.xyz"
 ANSWER_BYTES_MAX = 5 * 1024 * 1024
 CONTEXTS_KEPT = timedelta(seconds=20)  # one tick's symbols share one answer
+AHEAD_MAX = timedelta(minutes=5)  # of the venue's clock; a book from later is none
 _LATEST_MS = 253_402_300_799_999
 
 
@@ -85,7 +86,9 @@ class HyperliquidFeed:
         closed = tuple(_without_gaps(closed_candles(bars, symbol, now), self._step)[-candles:])
         if not closed:
             raise InvalidInputError("has no closed candle", where=f"candleSnapshot.{coin}")
-        seen_ms = whole(as_object(book, "l2Book"), "time", "l2Book", most=_LATEST_MS)
+        seen_at = from_ms(whole(as_object(book, "l2Book"), "time", "l2Book", most=_LATEST_MS))
+        if seen_at > now + AHEAD_MAX:
+            raise InvalidInputError("is in the future", where="l2Book.time")
         context = contexts.by_symbol[symbol]
         return MarketSnapshot(
             symbol=symbol,
@@ -95,7 +98,7 @@ class HyperliquidFeed:
             mark=context.mark,
             volume_24h=context.volume_24h,
             funding_rate_8h=context.funding_rate_8h,
-            observed_at=min(from_ms(seen_ms), now),
+            observed_at=min(seen_at, now),
             source="live:hyperliquid",
         )
 
