@@ -114,12 +114,14 @@ def test_load_settings_when_venues_are_set_up_then_their_addresses_and_key_names
         {
             "ARBITRUM_RPC_URL": "http://127.0.0.1:7",
             "SYMPHONY_AGENT_ID": "agent-7",
+            "SPOT_TOKEN_LIST": "tokens.json",
             "SPOT_API_KEY_SECRET": "uniswap-key:3",
         }
     )
     assert settings.further_urls == {
         "ARBITRUM_RPC_URL": "http://127.0.0.1:7",
         "SYMPHONY_AGENT_ID": "agent-7",
+        "SPOT_TOKEN_LIST": "tokens.json",
     }
     assert settings.api_key_secrets == {Venue.SPOT: "uniswap-key:3"}
 
@@ -141,3 +143,25 @@ def test_load_settings_when_venues_are_set_up_then_their_addresses_and_key_names
 def test_load_settings_when_one_is_bad_then_that_one_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         load_settings({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HYPERLIQUID_API_URL", "127.0.0.1:8091"),
+        ("ASTER_API_URL", "ftp://secret-host"),
+        ("ARBITRUM_RPC_URL", "wss://node/secret-key"),
+        ("OSTIUM_SUBGRAPH_URL", "file:///secret"),
+        ("SPOT_API_KEY_SECRET", "secret-name"),
+        ("SPOT_API_KEY_SECRET", "secret-name:latest"),
+        ("SYMPHONY_API_KEY_SECRET", "secret-name:0"),
+        ("SYMPHONY_API_KEY_SECRET", "secret name:1"),
+    ],
+)
+def test_load_settings_when_a_venue_s_variable_is_bad_then_named_without_its_value(
+    name: str, value: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must") as caught:
+        load_settings({name: value})
+    assert "secret-" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)

@@ -1,5 +1,7 @@
 """Which feed the settings name."""
 
+from dataclasses import replace
+
 import pytest
 
 from common.config import Settings
@@ -26,6 +28,20 @@ def test_make_feed_when_live_then_takes_the_venues_url(urls: dict[Venue, str], w
     feed = make_feed(Settings(feed="live", venue_urls=urls), FakeClock())
 
     assert feed.label == f"live prices of Hyperliquid ({where})"
+
+
+def test_make_feed_when_orders_go_to_the_testnet_then_so_do_the_questions_for_prices() -> None:
+    testnet = Settings(feed="live", mode="live", network="testnet")
+    mainnet = Settings(feed="live", mode="live", network="mainnet")
+    stand_in = replace(testnet, venue_urls={Venue.HYPERLIQUID: "http://127.0.0.1:9"})
+
+    labels = [make_feed(settings, FakeClock()).label for settings in (testnet, mainnet, stand_in)]
+
+    assert labels == [
+        "live prices of Hyperliquid (https://api.hyperliquid-testnet.xyz)",
+        "live prices of Hyperliquid (https://api.hyperliquid.xyz)",
+        "live prices of Hyperliquid (http://127.0.0.1:9)",
+    ]
 
 
 def test_make_feed_when_replay_then_says_how_to_start_one() -> None:
