@@ -130,8 +130,9 @@ async def reconcile(desk: Desk) -> list[OutboxMessage]:
 
 async def _account(desk: Desk, exposure: Stored[Exposure]) -> list[OutboxMessage]:
     deployment = await _deployment(desk, exposure.value.deployment_id)
-    if deployment is None:
-        return []
+    on_paper = desk.settings.mode == "paper"
+    if deployment is None or deployment.paper is not on_paper:
+        return []  # a paper position is nothing that a real venue could confirm
     wanted = {*deployment.enabled_venues, *map(Venue, exposure.value.venues())}
     venues = [venue for venue in desk.venues if venue in wanted]
     places = [_place(deployment.deployment_id, venue) for venue in venues]

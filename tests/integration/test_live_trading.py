@@ -11,8 +11,11 @@ import httpx
 import pytest
 from hyperliquid.info import Info
 
-from common.books import ORDERS, SIGNED_REQUESTS, V2, VENUE_MARKETS
+from common.books import ORDERS, SIGNED_REQUESTS, V2, V3, VENUE_MARKETS
+from common.documents import load
+from common.domain.agent import Deployment
 from common.domain.instrument import Venue
+from common.ports import Ref
 from infra.bootstrap import build, use
 from infra.keys.vault import KeyVault
 from infra.local.exchanges.faults import Fault, FaultKind, FaultRule, FaultSchedule
@@ -186,6 +189,25 @@ async def test_signal_when_the_deployment_was_made_on_paper_then_refused(town: L
     told = (signal["status"], signal["reason_code"])
     assert told == ("DENIED", "DEPLOYMENT_MODE_MISMATCH"), signal
     assert town.sent() == 0
+
+
+async def test_settle_when_a_position_is_on_paper_then_no_real_venue_is_asked_to_confirm_it(
+    town: LiveTown,
+) -> None:
+    await town.deploy()
+    assert (await town.signal())["status"] == "EXECUTED"
+    place = Ref(V3.deployments, town.deployment_id)
+    stored = await load(town.stack.runtime.store, Deployment, place)
+    assert stored is not None
+    await town.stack.runtime.store.commit([stored.update(replace(stored.value, paper=True))])
+    town.exchange.engine.accounts[MASTER].positions.clear()
+    before = await town.fills()
+
+    for _ in range(5):
+        await town.pass_time(120)
+
+    assert await town.position() == Decimal("0.2")
+    assert await town.fills() == before
 
 
 async def test_deploy_when_live_and_no_key_comes_along_then_refused(town: LiveTown) -> None:

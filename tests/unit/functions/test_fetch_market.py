@@ -394,7 +394,7 @@ async def test_instruments_when_absent_or_old_then_are_loaded_else_left_alone(
     assert document.data["refreshed_at"] == iso(bench.clock.now())
 
 
-@pytest.mark.parametrize("damage", ["error", "empty", "other venue", "hangs"])
+@pytest.mark.parametrize("damage", ["error", "unforeseen", "empty", "other venue", "hangs"])
 async def test_instruments_when_they_cannot_be_loaded_then_the_old_ones_stay(
     bench: Bench,
     damage: str,
@@ -408,6 +408,8 @@ async def test_instruments_when_they_cannot_be_loaded_then_the_old_ones_stay(
     async def load() -> InstrumentTable:
         if damage == "error":
             raise TransientError("Ostium is down")
+        if damage == "unforeseen":
+            raise KeyError("pairs")
         if damage == "hangs":
             await asyncio.Event().wait()
         venue = Venue.GMX if damage == "other venue" else Venue.OSTIUM
