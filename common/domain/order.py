@@ -173,6 +173,7 @@ class Order:
     reduce_only: bool = False
     post_only: bool = False  # rest in the book or be refused
     trigger_price: Money | None = None
+    sent_again: bool = False  # `settle` has sent its bytes too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ class Outcome:
     fills: tuple[Fill, ...] = ()
     filled_qty: Money = ZERO  # what the venue says has filled; its fills may be told later
     venue_order_id: str | None = None
+    of_one_sending: bool = False  # proves nothing where the same bytes were sent another time
 
 
 def from_report(report: OrderReport) -> Outcome:
@@ -38,16 +39,18 @@ def from_report(report: OrderReport) -> Outcome:
 
 
 def rejected(code: str, reason: str) -> Outcome:
-    return Outcome(status=OrderStatus.REJECTED, code=code, reason=reason)
+    return Outcome(status=OrderStatus.REJECTED, code=code, reason=reason, of_one_sending=True)
 
 
 def never_sent(reason: str) -> Outcome:
     """Proven not to have reached the wire: as dead as a refusal, and no fault of the order."""
-    return Outcome(status=OrderStatus.REJECTED, code="NOT_SENT", reason=reason)
+    return rejected("NOT_SENT", reason)
 
 
 def denied(refusal: Refusal) -> Outcome:
-    return Outcome(status=OrderStatus.DENIED, code=refusal.code, reason=refusal.reason)
+    return Outcome(
+        status=OrderStatus.DENIED, code=refusal.code, reason=refusal.reason, of_one_sending=True
+    )
 
 
 def unknown(reason: str) -> Outcome:

@@ -32,7 +32,7 @@ from common.execution.case import Case, load_case
 from common.execution.deliveries import End, intent_ends
 from common.execution.outcome import Outcome
 from common.execution.signals import finish_signal
-from common.execution.telling import tell
+from common.execution.telling import overfilled, tell
 from common.how.denial import Denial
 from common.messages import attempt_message
 from common.notifications import notification_writes
@@ -70,12 +70,16 @@ class Recorder:
     ) -> list[OutboxMessage]:
         """Write what `outcome` proves, once; news that is older than what is known changes nothing.
 
+        That one sending came to nothing is no news of an order whose bytes were sent again.
+
         Raises:
             TransientError: contended to the end; nothing of this was written.
         """
 
         async def once() -> _Told | None:
             case = await load_case(self._store, intent_id, client_order_id)
+            if outcome.of_one_sending and case.order.value.sent_again:
+                return None
             fills = await self._new_fills(outcome.fills)
             now = self._clock.now()
             order = order_after(case.order.value, outcome, fills, now=now)
@@ -191,7 +195,8 @@ class Recorder:
         told, messages = _tell(case, intent, order, fills, now)
         onward = _follow_up(case.intent.value, intent, order, retry, now)
         writes += [*told, *(outbox_write(message) for message in onward), audit]
-        writes += await self._freeze_overfilled(case, order, now)
+        if fills:
+            writes += await self._freeze_overfilled(intent, order, now)
         await self._store.commit(writes)
         return [*messages, *onward]
 
@@ -264,11 +269,13 @@ class Recorder:
         )
         return await intent_ends(self._store, case.delivery, plan.intent_id, end, now=now)
 
-    async def _freeze_overfilled(self, case: Case, order: Order, now: datetime) -> list[Write]:
+    async def _freeze_overfilled(
+        self, intent: OrderIntent, order: Order, now: datetime
+    ) -> list[Write]:
         """Catalogue case 103: a venue that fills more than was ordered trades no more for it."""
-        if order.filled_qty <= order.quantity:
+        if not overfilled(intent, order):
             return []
-        plan = case.intent.value.plan
+        plan = intent.plan
         ref = Ref(BOOKS[plan.book].deployments, plan.deployment_id)
         stored = await load(self._store, Deployment, ref)
         if stored is None or stored.value.status is not DeploymentStatus.ACTIVE:
@@ -280,7 +287,7 @@ class Recorder:
                 "deployment-frozen",
                 plan.deployment_id,
                 at=now,
-                step=order.client_order_id,
+                step=f"{order.client_order_id}:{plain(order.filled_qty)}",
                 facts=facts,
             ),
         ]

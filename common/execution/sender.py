@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from common.books import ORDERS
 from common.config import Settings
+from common.documents import load
 from common.domain.events import OutboxMessage
 from common.domain.instrument import Venue
 from common.domain.order import IntentStatus, Order, OrderPlan, OrderStatus, SignedRequest
 from common.errors import (
+    ConflictError,
     DeniedError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -27,11 +30,12 @@ from common.execution.outcome import (
 )
 from common.execution.recorder import Recorder
 from common.how.limits import Refusal
-from common.ports import Clock, DocumentStore, ExecutionVenue
+from common.ports import Clock, DocumentStore, ExecutionVenue, Ref
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
 
 T = TypeVar("T")
+_UNANSWERED = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +116,18 @@ class Sender:
         """Send the same bytes again, where the venue takes them at most once.
 
         Only what the venue holds is proof: a refusal may be of the second copy alone, while the
-        first was taken.
+        first was taken. The same is true the other way round, so the first sender, who may only be
+        slow, is told before.
         """
         ticket = await self._breakers.admit(order.venue, order.client_order_id)
         if ticket is None:
             return []
         unproven = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN})
-        if await self._gate(order, request, ticket, unproven) is not None:
+        passes = (
+            await self._announce(order)
+            and await self._gate(order, request, ticket, unproven) is None
+        )
+        if not passes:
             await self._breakers.release(ticket)
             return []
         outcome, problem = await submit_once(self._venues[order.venue], order, request)
@@ -128,6 +137,19 @@ class Sender:
             return await self._record(plan, order, outcome)
         finally:
             await self._report(ticket, problem)
+
+    async def _announce(self, order: Order) -> bool:
+        """Mark the order before its bytes go out again; False: its outcome came meanwhile."""
+        stored = await load(self._store, Order, Ref(ORDERS, order.client_order_id))
+        if stored is None or stored.value.status not in _UNANSWERED:
+            return False
+        if stored.value.sent_again:
+            return True
+        try:
+            await self._store.commit([stored.update(replace(stored.value, sent_again=True))])
+        except ConflictError:
+            return False
+        return True
 
     async def _gate(
         self,

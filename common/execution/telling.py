@@ -1,12 +1,13 @@
 """What a person is told of an order's outcome."""
 
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from common.domain.identifiers import prefixed_id
 from common.domain.money import ZERO, plain
 from common.domain.notification import Notification, NotificationKind
 from common.domain.order import Fill, IntentStatus, Order, OrderIntent, OrderStatus
+from common.domain.position import EXACT
 from common.text import price
 
 _RISKS = {
@@ -34,6 +35,9 @@ def tell(
         elif before.status.is_terminal or before.status is IntentStatus.UNRESOLVED:
             kind = NotificationKind.RISK
             text = f"LATE FILL: the order was held for ended. {text}"
+        elif overfilled(after, order):
+            kind = NotificationKind.RISK
+            text = f"FILLED TWICE: an order of the same signal was held for dead and filled. {text}"
         cause = fills[0].trade_id
     elif after.status in _RISKS and after.status is not before.status:
         kind = NotificationKind.RISK
@@ -41,7 +45,7 @@ def tell(
             f"{order.side} {plain(order.quantity)} {order.symbol} on {order.venue.label}"
             f" {_RISKS[after.status]}: {after.reason or after.reason_code}"
         )
-        cause = after.status
+        cause = f"{after.status}:{before.audit_head}"  # it may come to that a second time
     else:
         return None
     return Notification(
@@ -51,6 +55,12 @@ def tell(
         subject_id=after.plan.intent_id,
         created_at=now,
     )
+
+
+def overfilled(intent: OrderIntent, order: Order) -> bool:
+    """Whether more has filled than was ordered, or, by all its orders, than the intent wanted."""
+    wanted = intent.plan.candidates[intent.candidate].quantity
+    return order.filled_qty > order.quantity or intent.filled_qty > max(wanted, order.quantity)
 
 
 def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
@@ -66,4 +76,5 @@ def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
 
 
 def _cents(value: Decimal) -> str:
-    return f"{value.quantize(Decimal('0.01'), rounding=ROUND_HALF_EVEN):,}"
+    with localcontext(EXACT):
+        return f"{value.quantize(Decimal('0.01'), rounding=ROUND_HALF_EVEN):,}"

@@ -39,19 +39,19 @@ async def settle(
     Asking is never blocked: not by a breaker, not by a halt, not by another intent's trouble.
 
     Raises:
-        SapphireError: an intent's trouble, once everything else has been settled.
+        Exception: an intent's trouble, be it a defect of ours, once all else has been settled.
     """
     desk = Desk(store, clock, settings, venues, Sender(store, clock, settings, venues))
     if isinstance(event, OrderUnknown):
         stored = await load(store, OrderIntent, Ref(ORDER_INTENTS, event.intent_id))
         return await resolve(desk, stored) if stored else []
     messages: list[OutboxMessage] = []
-    troubles: list[SapphireError] = []
+    troubles: list[Exception] = []
     still_open = Where("status", "in", tuple(status.value for status in OPEN_INTENTS))
     async for document in every(store, ORDER_INTENTS, still_open):
         try:
             messages += await attend(desk, _intent(document))
-        except SapphireError as error:
+        except Exception as error:  # noqa: BLE001 - raised below, when the others were attended to
             troubles.append(error)
     for book in BOOKS.values():
         await expire_deliveries(desk, book)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from common.books import ORDERS, RETIRED_AGENT_ADDRESSES, SIGNED_REQUESTS
 from common.config import Settings
@@ -50,6 +50,7 @@ class _Open:
     intent: Stored[OrderIntent]
     order: Order
     venue: ExecutionVenue
+    asked_at: datetime  # before the venue was asked: an answer is no younger than its question
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -90,7 +91,7 @@ async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage
     if not order.value.payload_hash:
         unsent = never_sent("It could not be prepared, and its sender died")
         return await desk.recorder.record(intent.plan.intent_id, intent.client_order_id, unsent)
-    case = _Open(stored, order.value, venue)
+    case = _Open(stored, order.value, venue, desk.clock.now())
     report = await answer_of(venue, venue.query_order(order.value))
     if report is None:
         return await _absent(desk, case)
@@ -139,7 +140,7 @@ async def _absent(desk: Desk, case: _Open) -> list[OutboxMessage]:
     that we cannot explain may be this very order. An order that the venue has accepted once
     cannot be absent, and one that has no expiry may still come until a fence stands before it.
     """
-    now, order = desk.clock.now(), case.order
+    now, order = case.asked_at, case.order
     final_at = order.submitted_at + _final_at(case)
     if now <= final_at:
         messages = await _send_again(desk, case)
