@@ -26,6 +26,7 @@ from infra.venues.hyperliquid.parse import (
     parse_book,
     parse_meta,
 )
+from infra.whole_body import ACCEPT, BodyRefusedError, whole_body
 
 if TYPE_CHECKING:
     import httpx
@@ -137,7 +138,9 @@ class HyperliquidFeed:
         try:
             async with self._http().stream("POST", self._url, json=request) as response:
                 _check_status(response, what)
-                body = await _limited(response, what)
+                body = await whole_body(response, most=ANSWER_BYTES_MAX)
+        except BodyRefusedError as error:
+            raise TransientError(f"Hyperliquid {what}: the answer is {error}") from None
         except httpx.InvalidURL as error:
             raise ConfigurationError(f"HYPERLIQUID_API_URL is not a URL: {error}") from None
         except httpx.UnsupportedProtocol:
@@ -160,6 +163,7 @@ class HyperliquidFeed:
                 timeout=httpx.Timeout(8.0, connect=3.0),
                 limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
                 follow_redirects=False,
+                headers=ACCEPT,
             )
         return self._client
 
@@ -182,15 +186,6 @@ def _check_status(response: "httpx.Response", what: str) -> None:
     if 400 <= status < 500 and status != 408:
         raise InvalidInputError(f"HTTP {status}", where=f"Hyperliquid {what}")
     raise TransientError(f"Hyperliquid {what}: HTTP {status}")
-
-
-async def _limited(response: "httpx.Response", what: str) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > ANSWER_BYTES_MAX:
-            raise TransientError(f"Hyperliquid {what}: the answer is over {ANSWER_BYTES_MAX} bytes")
-    return bytes(body)
 
 
 def _seconds(header: str) -> float | None:

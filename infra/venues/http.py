@@ -14,6 +14,7 @@ from common.errors import (
     SapphireError,
     TransientError,
 )
+from infra.whole_body import ACCEPT, BodyRefusedError, whole_body
 
 if TYPE_CHECKING:
     import httpx
@@ -68,7 +69,7 @@ class VenueHttp:
         self._base_url = base_url.rstrip("/")
         self._label = label
         self._timeout_s = timeout_s
-        self._headers = dict(headers or {})
+        self._headers = {**ACCEPT, **(headers or {})}
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
@@ -120,13 +121,11 @@ class VenueHttp:
             async with client.stream(method, path, **request) as response:  # type: ignore[arg-type]  # httpx's own keyword arguments
                 if 300 <= response.status_code < 400:
                     raise _NoAnswerError(f"{self._label}: it redirects, which is never followed")
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > ANSWER_BYTES_MAX:
-                        raise _NoAnswerError(f"{self._label}: over {ANSWER_BYTES_MAX} bytes")
+                body = await whole_body(response, most=ANSWER_BYTES_MAX)
                 headers = {key.lower(): value for key, value in response.headers.items()}
-                return VenueAnswer(response.status_code, headers, bytes(body))
+                return VenueAnswer(response.status_code, headers, body)
+        except BodyRefusedError as error:
+            raise _NoAnswerError(f"{self._label}: {error}") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _NeverSentError(f"{self._label}: {type(error).__name__}") from None
         except (httpx.RequestError, httpx.StreamError) as error:

@@ -27,7 +27,7 @@ from common.config import LimitSettings, Settings
 from common.documents import create
 from common.domain.instrument import Venue
 from common.domain.market import MarketSnapshot
-from common.domain.signal import SignalRecord
+from common.domain.signal import PositionSide, SignalRecord
 from common.domain.vote import Action, Stance, Verdict
 from common.errors import InvalidInputError, RejectedError
 from common.how.limits import check_price_age
@@ -416,7 +416,8 @@ async def test_case_096_when_an_id_of_a_post_gives_orders_then_it_is_a_mere_name
     assert response.is_success
     (row,) = api.store.contents()[V3.signals].values()
     signal = from_document(SignalRecord, row).signal
-    assert (signal.symbol, signal.side, signal.size_model.value) == ("ETH", "LONG", 10)
+    assert (signal.symbol, signal.side) == ("ETH", PositionSide.LONG)
+    assert signal.size_model.value == 10
     assert getattr(signal, field) == (text,)
 
 
