@@ -39,6 +39,7 @@ from common.execution.reconciliation import (
 )
 from common.execution.recorder import empty_position, fill_ref, position_ref
 from common.execution.sender import answer_of
+from common.execution.wallets import neighbours, share_of
 from common.notifications import notification_writes
 from common.ports import (
     ExecutionVenue,
@@ -155,11 +156,13 @@ async def _deployment(desk: Desk, deployment_id: str) -> Deployment | None:
 
 async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
     venue, deployment_id = account.venue, account.deployment.deployment_id
+    others = await neighbours(desk.store, account.deployment)
     state = await answer_of(venue, venue.query_account(account_id=deployment_id))
-    now, told = desk.clock.now(), quantities(state)
+    now, own = desk.clock.now(), account.exposure.value
+    told = share_of(quantities(state), own, others, venue.venue)
     before = account.record.value if account.record else None
     before = before or Reconciliation.empty(deployment_id, venue.venue, now=now)
-    found = differences(account.exposure.value, venue.venue, told, before.differences, now=now)
+    found = differences(own, venue.venue, told, before.differences, now=now)
     fresh = [symbol for symbol in found if symbol not in before.differences]
     overdue = [
         symbol
