@@ -116,8 +116,8 @@ class VenueHttp:
     async def _send(self, method: str, path: str, request: Mapping[str, object]) -> VenueAnswer:
         import httpx
 
-        client = self._connected()
         try:
+            client = self._connected()
             async with client.stream(method, path, **request) as response:  # type: ignore[arg-type]  # httpx's own keyword arguments
                 if 300 <= response.status_code < 400:
                     raise _NoAnswerError(f"{self._label}: it redirects, which is never followed")
