@@ -69,6 +69,31 @@ def test_options_when_live_then_runs_at_the_world_s_speed_and_apart() -> None:
         parsed("--feed", "live", "--speed", "2")
 
 
+LIVE = {"SAPPHIRE_MODE": "live", "SAPPHIRE_NETWORK": "testnet", "SAPPHIRE_FEED": "live"}
+
+
+def test_options_when_orders_are_real_then_their_state_is_kept_apart() -> None:
+    options = parsed(**LIVE)
+
+    assert options.data_dir == Path(".sapphire/trading-testnet")
+    assert options.origin == {
+        "feed": "live",
+        "interval": "1m",
+        "mode": "live",
+        "network": "testnet",
+    }
+    on_paper = parsed("--feed", "live")
+    mainnet = parsed(**{**LIVE, "SAPPHIRE_NETWORK": "mainnet"})
+    assert len({str(each.origin) for each in (options, on_paper, mainnet)}) == 3
+    assert len({each.data_dir for each in (options, on_paper, mainnet)}) == 3
+
+
+def test_options_when_orders_are_real_and_prices_are_not_then_refused(candles: Path) -> None:
+    for line in (("--feed", "simulated"), ("--replay", str(candles), "--interval", "5m")):
+        with pytest.raises(ConfigurationError, match="real orders need real prices"):
+            parsed(*line, **LIVE)
+
+
 def test_options_when_replayed_then_watches_what_the_folder_holds(candles: Path) -> None:
     options = parsed("--replay", str(candles))
 

@@ -210,6 +210,16 @@ async def test_page_when_drawn_twice_then_keeps_its_height() -> None:
     assert drawn(full).count("\n") == drawn(bare).count("\n")
 
 
+def test_page_when_orders_are_real_then_says_so_instead_of_paper() -> None:
+    console = Console(width=100, file=io.StringIO(), no_color=True)
+    console.print(render(None, replace(HEADING, orders="LIVE ORDERS, testnet"), ""))
+    assert isinstance(console.file, io.StringIO)
+    page = console.file.getvalue()
+    assert "LIVE ORDERS, testnet" in page
+    assert "PAPER" not in page
+    assert "PAPER" in drawn(None)
+
+
 def test_page_when_nothing_is_known_yet_then_says_that_it_waits() -> None:
     assert "waiting for the first tick" in drawn(None)
 
