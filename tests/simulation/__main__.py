@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.checkers import violations
-from tests.simulation.plants import PLANTS, Plant
+from tests.simulation.plants import PLANTS, Plant, seeds_for
 from tests.simulation.scenario import FAULTS, run
 
 SEEDS = int(os.environ.get("SEEDS", "2000"))
@@ -44,7 +44,7 @@ async def _lives(plant: Plant) -> bool:
     patch = pytest.MonkeyPatch()
     try:
         plant(patch)
-        for seed in range(MUTANT_SEEDS):
+        for seed in seeds_for(plant, MUTANT_SEEDS):
             if violations(await run(seed)):
                 return False
         return True

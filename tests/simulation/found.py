@@ -25,4 +25,7 @@ def lost_mark_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(notify, "_mark", believing)
 
 
-FOUND_BY: dict[int, Plant] = {110: leave_not_looked_at_again}
+FOUND_BY: dict[int, Plant] = {
+    110: leave_not_looked_at_again,
+    1404: lost_mark_believed,
+}

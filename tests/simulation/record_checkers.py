@@ -38,10 +38,12 @@ def _legs_add_up(run: Run, contents: Contents) -> Iterator[str]:
     for book in (V2, V3):
         for key, data in contents.get(book.deliveries, {}).items():
             delivery = from_document(Delivery, data)
+            routing = contents.get(book.routing_history, {}).get(prefixed_id("rte", key))
+            shares = from_document(RoutingDecision, routing).shares if routing else ()
+            if delivery.intent_id and len(delivery.legs) != len(shares):
+                yield f"I10: {key} has {len(delivery.legs)} legs, {len(shares)} were routed"
             if not delivery.legs:
                 continue
-            routing = contents[book.routing_history][prefixed_id("rte", key)]
-            shares = from_document(RoutingDecision, routing).shares
             total = sum((filled[leg] for leg in delivery.intent_ids), ZERO)
             if total > sum((share.quantity for share in shares), ZERO):
                 yield f"I10: the legs of {key} filled {total}, {shares} were routed"
@@ -71,16 +73,20 @@ def _leg_is_its_intent(contents: Contents, delivery: Delivery) -> Iterator[str]:
 def _external_is_what_was_traded_by_hand(run: Run, contents: Contents) -> Iterator[str]:
     """I03: what is booked as external is what the user did, unless a person must say which."""
     booked: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)
+    gross: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)
     for data in contents.get(FILLS, {}).values():
         record = from_document(FillRecord, data)
         if record.intent_id == EXTERNAL:
             fill = record.fill
             place = (fill.account_id, fill.venue.value, fill.symbol)
             booked[place] += fill.last_qty * fill.side.sign
+            gross[place] += fill.last_qty
     traded: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)
     for venue in run.venues.values():
         for trade in venue.by_hand:
-            traded[trade.account_id, venue.venue.value, trade.symbol] += trade.signed_qty
+            place = (trade.account_id, venue.venue.value, trade.symbol)
+            traded[place] += trade.signed_qty
+            gross[place] -= abs(trade.signed_qty)
     busy = _unresolved(contents)
     known = set(contents.get("exposures", {}))
     for place in {*booked, *traded}:
@@ -88,6 +94,8 @@ def _external_is_what_was_traded_by_hand(run: Run, contents: Contents) -> Iterat
             continue
         if booked[place] != traded[place]:
             yield f"I03: {place}: {traded[place]} by hand, {booked[place]} booked as external"
+        if gross[place] > 0:
+            yield f"I03: {place}: {gross[place]} too much was booked as external, then taken back"
 
 
 def _unresolved(contents: Contents) -> set[tuple[str, str, str]]:

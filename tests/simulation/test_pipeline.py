@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.checkers import violations
 from tests.simulation.found import FOUND_BY
-from tests.simulation.plants import PLANTS, Plant
+from tests.simulation.plants import PLANTS, Plant, seeds_for
 from tests.simulation.scenario import FAULTS, run
 from tests.simulation.world import QUIET
 
@@ -72,7 +72,7 @@ async def test_checkers_when_a_defect_is_planted_then_they_see_it(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    for seed in range(MUTANT_SEEDS):
+    for seed in seeds_for(plant, MUTANT_SEEDS):
         if violations(await run(seed)):
             return
     pytest.fail(f"{plant.__name__} lived through {MUTANT_SEEDS} seeds")
