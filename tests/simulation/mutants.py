@@ -33,15 +33,17 @@ def timeout_is_failure(patch: pytest.MonkeyPatch) -> None:
 
 
 def resent_on_redelivery(patch: pytest.MonkeyPatch) -> None:
-    """A message that comes again while the order is at the wire sends it again."""
+    """A message that comes again while the order is at the wire signs and sends it again."""
 
     async def send_again(desk: Any, event: Any, found: Any) -> Any:
         if found.intent is None or found.intent.value.status != "SENDING":
             return []
         order = await load(desk.store, Order, Ref(ORDERS, found.intent.value.client_order_id))
         assert order is not None
-        request = unsigned_request(order.value, now=desk.clock.now())
-        return await desk.sender.send(event.plan, order.value, request)
+        anew = replace(order.value, request_key=f"{order.value.request_key}-again")
+        request = unsigned_request(anew, now=desk.clock.now())
+        await desk.venues[anew.venue].submit(anew, request)
+        return []
 
     patch.setattr(execute, "_ask_if_sending", send_again)
 
