@@ -97,6 +97,39 @@ def test_position_when_a_share_does_not_divide_then_the_rest_stays_in_the_cost()
     assert position.realized_pnl == Decimal("5.0000000000001")
 
 
+def test_position_when_the_venue_keeps_some_of_a_purchase_then_only_the_rest_is_held() -> None:
+    """Its value is in the commission: what was paid is all there."""
+    fill = a_fill(
+        side=BUY,
+        last_qty=Decimal(2),
+        last_px=Decimal(100),
+        commission=Decimal("0.6"),
+        base_withheld=Decimal("0.006"),
+    )
+    position = after(fill)
+
+    assert position.signed_qty == Decimal("1.994")
+    assert position.open_cost == Decimal("199.4")
+    assert position.avg_px_open == 100
+    assert position.commissions == Decimal("0.6")
+    assert position.open_cost + position.commissions == 200
+
+
+def test_position_when_a_short_is_bought_back_and_some_is_kept_then_the_rest_stays_short() -> None:
+    kept = a_fill(
+        side=BUY,
+        last_qty=Decimal(2),
+        last_px=Decimal(90),
+        commission=Decimal("0.9"),
+        base_withheld=Decimal("0.01"),
+    )
+    position = after(filled(SELL, "2", "100"), kept)
+
+    assert position.signed_qty == Decimal("-0.01")
+    assert position.realized_pnl == Decimal("19.9")
+    assert position.open_cost == 1
+
+
 def amount(places: int, most: str) -> st.SearchStrategy[Decimal]:
     return st.decimals(min_value=Decimal(1).scaleb(-places), max_value=Decimal(most), places=places)
 
@@ -146,3 +179,49 @@ def test_position_when_every_trade_is_mirrored_then_the_result_is_the_negative(
     assert one.signed_qty == other.signed_qty.copy_negate()
     assert one.realized_pnl == other.realized_pnl.copy_negate()
     assert one.open_cost == other.open_cost
+
+
+def with_fee(side: OrderSide, quantity: Decimal, price: Decimal, kept_ppm: int) -> Fill:
+    """A purchase pays its fee in what was bought, a sale in what it brought."""
+    fee = quantity * kept_ppm / 1_000_000
+    return a_fill(
+        side=side,
+        last_qty=quantity,
+        last_px=price,
+        commission=fee * price,
+        base_withheld=fee if side is BUY else Decimal(0),
+    )
+
+
+spot_fills = st.builds(
+    with_fee,
+    st.sampled_from(OrderSide),
+    amount(4, "100"),
+    amount(2, "90000"),
+    st.integers(min_value=0, max_value=50_000),
+)
+
+
+@given(trades=st.lists(spot_fills, max_size=12), mark=amount(6, "100000"))
+def test_position_when_fees_are_kept_in_base_units_then_cash_is_still_exact(
+    trades: list[Fill], mark: Decimal
+) -> None:
+    """I05: a purchase costs its price times its size and no more; the fee is what came short."""
+    position = after(*trades)
+
+    with localcontext(prec=300):
+        cash = sum(
+            (
+                -fill.last_qty * fill.last_px
+                if fill.side is BUY
+                else fill.last_qty * fill.last_px - fill.commission
+                for fill in trades
+            ),
+            Decimal(0),
+        )
+        quantity = sum(
+            (fill.side.sign * fill.last_qty - fill.base_withheld for fill in trades), Decimal(0)
+        )
+        pnl = position.realized_pnl + position.unrealized_pnl(mark) - position.commissions
+        assert position.signed_qty == quantity
+        assert pnl == cash + quantity * mark
