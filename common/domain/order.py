@@ -140,6 +140,7 @@ class OrderPlan:
     policy_version: str
     created_at: UtcDatetime
     expires_at: UtcDatetime
+    paper: bool = True  # whether it is for paper venues; the other kind never sees it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

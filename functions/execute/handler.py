@@ -141,6 +141,10 @@ async def _refusal(desk: _Desk, plan: OrderPlan, found: _Found) -> Refusal | Non
     candidate = plan.candidates[index]
     if now >= plan.expires_at:
         return Refusal(Denial.SIGNAL_EXPIRED, "The signal expired before the order was sent")
+    if plan.paper != (desk.settings.mode == "paper"):
+        return Refusal(
+            Denial.DEPLOYMENT_MODE_MISMATCH, "The plan was made before the mode was changed"
+        )
     if candidate.venue not in desk.venues:
         return Refusal(Denial.NO_EXECUTION_CLIENT, f"{candidate.venue.label} is not connected here")
     exposure = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)

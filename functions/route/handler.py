@@ -379,4 +379,5 @@ def _order_plan(
         policy_version=wanted.verdict.version,
         created_at=now,
         expires_at=signal.expires_at,
+        paper=deployment.paper,
     )

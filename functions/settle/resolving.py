@@ -76,7 +76,8 @@ async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage
     Raises TransientError: the venue did not answer.
     """
     intent = stored.value
-    if intent.status.is_terminal:
+    other_mode = intent.plan.paper != (desk.settings.mode == "paper")
+    if intent.status.is_terminal or other_mode:  # those venues are not the ones it was sent to
         return []
     if intent.status is IntentStatus.RETRYING:
         return await _give_up_retry(desk, intent)
