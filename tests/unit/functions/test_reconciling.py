@@ -562,3 +562,22 @@ async def test_reconcile_when_a_lost_order_is_the_difference_then_its_own_outcom
     await rounds(desk, 2)
 
     assert (desk.position().signed_qty, len(desk.rows(FILLS))) == (Decimal(1), 1)
+
+
+async def test_reconcile_when_another_instance_walks_the_same_round_then_its_step_stands(
+    desk: TradingDesk,
+) -> None:
+    """What this one learned is kept; only its note of how far it came is not."""
+    desk.hyperliquid.account = says(resting("77"), ETH="1")
+
+    async def overtake(operation: str, argument: object) -> None:
+        if operation == "commit" and ROUND.id in str(argument):
+            desk.store.before = None
+            theirs = Round(started_at=desk.clock.now(), cursor="dep_0", done=False)
+            await desk.change(ROUND, theirs)
+
+    desk.store.before = overtake
+    await rounds(desk)
+
+    assert desk.get(Round, RECONCILIATIONS, ROUND.id).cursor == "dep_0"
+    assert len(risks(desk)) == 1

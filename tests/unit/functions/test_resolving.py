@@ -22,6 +22,8 @@ from common.errors import (
     TransientError,
 )
 from common.execution.attempts import with_request
+from common.execution.outcome import from_report
+from common.execution.recorder import Recorder
 from common.how.trading_state import TradingState
 from common.ports import Create, Delete, Ref
 from common.where.breaker import Breaker
@@ -133,6 +135,41 @@ async def test_resend_when_it_is_accepted_then_working() -> None:
     await desk.settle()
 
     assert desk.states() == ("ACCEPTED", "WORKING", "EXECUTING", "PENDING")
+
+
+async def test_resend_when_the_first_one_proved_nothing_then_the_same_bytes_once_more() -> None:
+    desk = await a_lost_order(resends=True)
+    for _ in range(2):
+        desk.clock.advance(2.6)
+        await desk.settle()
+        assert desk.order().sent_again is (len(desk.hyperliquid.sent) > 1)
+    desk.clock.advance(2)
+    desk.hyperliquid.replies = [filled]
+    await desk.settle()
+
+    assert len(desk.hyperliquid.requests) == 3
+    assert len({request.body for request in desk.hyperliquid.requests}) == 1
+    assert desk.position().fill_count == 1
+
+
+async def test_resend_when_its_outcome_came_meanwhile_then_not_sent() -> None:
+    """Another instance learned of the fill between our question and our resend."""
+    desk = await a_lost_order(resends=True)
+    desk.clock.advance(6)
+    order = desk.order()
+    recorder = Recorder(desk.store, desk.clock, max_attempts=3)
+
+    async def not_found(_: Order) -> OrderReport | None:
+        outcome = from_report(report_of(order, fill_of(order)))
+        await recorder.record(INTENT_ID, order.client_order_id, outcome)
+        return None
+
+    desk.hyperliquid.answer = not_found
+
+    assert await desk.settle() == []
+
+    assert len(desk.hyperliquid.sent) == 1
+    assert desk.states() == ("FILLED", "FILLED", "EXECUTED", "EXECUTED")
 
 
 @pytest.mark.parametrize("obstacle", ["halted", "retired", "altered", "gone", "breaker"])

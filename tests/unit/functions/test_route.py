@@ -305,6 +305,7 @@ async def test_route_when_the_price_is_stale_then_denied() -> None:
     ("options", "code"),
     [
         ({"deployment": {"status": DeploymentStatus.PAUSED}}, "DEPLOYMENT_NOT_ACTIVE"),
+        ({"deployment": {"paper": False}}, "DEPLOYMENT_MODE_MISMATCH"),
         ({"state": TradingState.HALTED}, "TRADING_HALTED"),
         ({"state": TradingState.REDUCING}, "TRADING_STATE_REDUCING"),
         (
@@ -452,3 +453,28 @@ async def test_route_when_a_single_venue_v2_agent_then_its_venue_alone() -> None
 
     assert [candidate.venue for candidate in plan.candidates] == [OSTIUM]
     assert replace(plan, book="v3") != plan
+
+
+async def test_route_when_a_venue_cannot_be_traded_in_this_mode_then_the_next_and_why() -> None:
+    office = await Office().open()
+    office.unavailable = {HL: "Hyperliquid is not set up for live trading"}
+
+    assert (await office.plan()).candidates[0].venue is OSTIUM
+
+    check = office.history()[0].checked_venues[0]
+    assert not check.ok
+    assert "Hyperliquid is not set up for live trading" in check.reason
+
+
+@pytest.mark.parametrize(("paper", "mode"), [(True, "live"), (False, "paper")])
+async def test_route_when_the_deployment_is_for_the_other_mode_then_denied(
+    paper: bool, mode: str
+) -> None:
+    """A paper deployment must never reach a venue for real."""
+    office = await Office().open(deployment={"paper": paper})
+    office.settings = replace(office.settings, mode=mode)
+
+    assert await office.route() == []
+
+    assert office.signal().reason_code == "DEPLOYMENT_MODE_MISMATCH"
+    assert f"this system runs on {mode}" in office.signal().reason
