@@ -518,6 +518,16 @@ OTHER_SYMBOL: dict[str, dict[str, Body]] = {
 }
 
 
+SAID = {
+    Venue.HYPERLIQUID: "is an order in (BTC|ETH), not",
+    Venue.ASTER: "is of another order",
+    Venue.OSTIUM: "is not ETH as sent",
+    Venue.GMX: "names a trade of BTC",
+    Venue.SPOT: "are not those of a swap",
+    Venue.SYMPHONY: "is of another symbol",
+}
+
+
 @pytest.mark.parametrize("venue", OTHER_SYMBOL)
 async def test_case_106_when_the_order_id_is_of_another_symbol_then_it_proves_nothing(
     venue: str,
@@ -525,7 +535,7 @@ async def test_case_106_when_the_order_id_is_of_another_symbol_then_it_proves_no
     stand = await ROWS[venue]()
     order = await sent(stand)
     done = rewrite_bodies(stand, OTHER_SYMBOL[venue])
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError, match=SAID[stand.name]):
         await answer_of(stand.venue, stand.venue.query_order(order))
     assert any(done.values())
 
@@ -667,6 +677,19 @@ async def test_case_108_when_an_order_meets_a_429_without_proof_then_unknown(
         return ApiAnswer(body, 429, headers) if operation.name == SENDS[venue] else answer
 
     rewrite(stand, limited)
+    with pytest.raises(OutcomeUnknownError):
+        await stand.venue.submit(order, request)
+
+
+@pytest.mark.parametrize("venue", ["Ostium", "Spot (Uniswap)"])
+async def test_case_108_when_a_429_looks_like_a_nodes_refusal_then_still_unknown(
+    venue: str,
+) -> None:
+    """A balancer in front of several nodes says 429; which of them has the order, nobody says."""
+    stand = await ROWS[venue]()
+    order, request = await prepared(stand)
+    told = {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": "insufficient funds"}}
+    rewrite(stand, lambda _, __: ApiAnswer(told, 429))
     with pytest.raises(OutcomeUnknownError):
         await stand.venue.submit(order, request)
 
