@@ -186,7 +186,9 @@ async def submit_once(
     try:
         async with asyncio.timeout(timeout_s):
             outcome = from_report(await venue.submit(order, request))
-            return outcome, outcome.reason if outcome.status is OrderStatus.UNKNOWN else None
+        refused = outcome.status is OrderStatus.REJECTED
+        problem = outcome.reason if outcome.status is OrderStatus.UNKNOWN else None
+        return replace(outcome, of_one_sending=refused), problem
     except RejectedError as error:
         return rejected(error.code, error.message), None
     except TransientError as error:

@@ -344,6 +344,7 @@ async def test_execute_when_a_paused_deployment_overfills_then_it_stays_as_it_is
             "The venue told a fill without a quantity or a price",
         ),
         (report_of(an_order()), "CANCELED", "NOT_FILLED_WITHIN_BOUND", None),
+        (report_of(an_order(), status=OrderStatus.REJECTED), "REJECTED", "REJECTED", None),
         (report_of(an_order(), fill_of(an_order())), "FILLED", "FILLED", None),
     ],
 )
@@ -356,6 +357,7 @@ async def test_submit_once_when_answered_then_what_it_proves_and_whose_fault_it_
     outcome, blamed = await submit_once(ScriptedVenue(HL, reply), order, request)
 
     assert (outcome.status.value, outcome.code, blamed) == (status, code, problem)
+    assert outcome.of_one_sending is (status == "REJECTED")
 
 
 async def test_answer_of_when_the_answer_cannot_be_used_then_transient_with_its_problem() -> None:
