@@ -13,13 +13,13 @@ from common.domain.events import OrderPlanned, OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.instrument import Venue
 from common.domain.money import ZERO, plain
-from common.domain.order import FillRecord, IntentStatus, OrderIntent, OrderPlan
+from common.domain.order import FillRecord, IntentStatus, Order, OrderIntent, OrderPlan, OrderReport
 from common.domain.signal import SignalStatus
 from common.errors import SapphireError
 from common.execution.plan import plan_hash
 from common.execution.reconciliation import EXTERNAL
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
-from common.ports import Ref, VenueAccountState, VenuePosition
+from common.ports import ExecutionVenue, Ref, VenueAccountState, VenuePosition
 from common.wire import from_document
 from functions.execute.handler import execute
 from functions.settle.handler import settle
@@ -36,7 +36,7 @@ from tests.builders import (
     a_signal_record,
     a_tick,
 )
-from tests.fakes.venue import FULL, ScriptedVenue
+from tests.fakes.venue import FULL, ScriptedVenue, fill_of, report_of
 from tests.faults.stand import MakeStand, Stand
 
 STEP_S = 10
@@ -58,19 +58,32 @@ class Verdict:
 
 async def judge(make: MakeStand, fault: Fault | None) -> Verdict | None:
     """None: the venue does not know this misfortune."""
+    course = await begun(make, fault)
+    if course is None:
+        return None
+    await course.run()
+    return Verdict(_word(course), tuple(broken(course)))
+
+
+async def begun(make: MakeStand, fault: Fault | None) -> "Course | None":
+    """A course whose plan is approved. None: the venue does not know this misfortune."""
     stand = await make()
     if fault is not None and not stand.strike(fault):
         return None
     other = Venue.DRIFT if stand.name is not Venue.DRIFT else Venue.GMX
-    fallback = _Fallback(other, FULL)
-    plan = await _approved(stand, other)
-    course = _Course(stand, plan, fallback)
-    await course.run()
-    return Verdict(_word(course), tuple(_broken(course)))
+    return Course(stand, await _approved(stand, other), _Fallback(other, FULL))
 
 
 class _Fallback(ScriptedVenue):
-    """The next venue of the plan: it fills whatever comes, and holds what it has filled."""
+    """The next venue of the plan: it fills whatever comes, holds it, and tells it when asked."""
+
+    async def query_order(self, order: Order) -> OrderReport | None:
+        mine = (each for each in self.sent if each.client_order_id == order.client_order_id)
+        return next((report_of(each, fill_of(each)) for each in mine), None)
+
+    async def query_position(self, *, account_id: str, symbol: str) -> VenuePosition | None:
+        held = (await self.query_account(account_id=account_id)).positions
+        return next((position for position in held if position.symbol == symbol), None)
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
         held: dict[str, Decimal] = {}
@@ -118,7 +131,7 @@ async def _approved(stand: Stand, other: Venue) -> OrderPlan:
     return plan
 
 
-class _Course:
+class Course:
     """The messages of one plan, each delivered more than once, and the ticks of settle."""
 
     def __init__(self, stand: Stand, plan: OrderPlan, fallback: _Fallback) -> None:
@@ -127,13 +140,16 @@ class _Course:
         self.fallback = fallback
         self.redelivered = 0
         self._settings = Settings()
-        self._venues = {stand.name: stand.venue, fallback.venue: fallback}
+        self._venues: dict[Venue, ExecutionVenue] = {
+            stand.name: stand.venue,
+            fallback.venue: fallback,
+        }
         self._queue: deque[OrderPlanned | OrderUnknown] = deque(
             [OrderPlanned(plan=plan, attempt=1)]
         )
 
-    async def run(self) -> None:
-        left = AFTERWARDS
+    async def run(self, afterwards: int = AFTERWARDS) -> None:
+        left = afterwards
         for _ in range(ROUNDS):
             await self._deliver()
             self.stand.clock.advance(STEP_S)
@@ -145,10 +161,14 @@ class _Course:
             if not left:
                 return
 
+    def restart(self) -> None:
+        """Another process takes over, with what is stored and what was not acknowledged."""
+        self._venues[self.stand.name] = self.stand.reopen()
+
     async def _deliver(self) -> None:
         again: list[_Event] = []
         while self._queue:
-            event = self._queue.popleft()
+            event = self._queue[0]  # it leaves the queue once it is handled: a process may die
             for _ in range(DELIVERIES):
                 try:
                     self._take(await self._handle(event))
@@ -156,6 +176,7 @@ class _Course:
                     self.redelivered += 1
                     again.append(event)
                     break
+            self._queue.popleft()
         self._queue.extend(again)
 
     async def _handle(self, event: _Event) -> list[OutboxMessage]:
@@ -204,7 +225,7 @@ class _Course:
         return sum((order.quantity for order in self.fallback.sent), ZERO)
 
 
-def _word(course: _Course) -> str:
+def _word(course: Course) -> str:
     intent = course.intent
     if intent is None:
         return "NOT SENT"
@@ -212,7 +233,7 @@ def _word(course: _Course) -> str:
     return f"{word} elsewhere" if course.filled_elsewhere else word
 
 
-def _broken(course: _Course) -> Iterator[str]:
+def broken(course: Course) -> Iterator[str]:
     intent, stand = course.intent, course.stand
     if intent is None:
         delivery = stand.store.peek(Ref(V3.deliveries, DELIVERY_ID))
@@ -243,7 +264,7 @@ def _broken(course: _Course) -> Iterator[str]:
         yield f"reservations: {sorted(exposure.reservations)}"
 
 
-def _told(course: _Course) -> bool:
+def _told(course: Course) -> bool:
     rows = course.stand.store.contents().get(NOTIFICATIONS, {}).values()
     return any(
         row["notification"]["kind"] == "RISK"

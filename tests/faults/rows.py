@@ -75,6 +75,7 @@ async def _hyperliquid(symbol: str, coin: str, quantity: str, mark: str) -> Stan
         fills=fills,
         strike=strike_at(floor.server, "order", ("orderStatus", "userFillsByTime")),
         pass_time=floor.server.catch_up,
+        another=floor.another_instance,
         server=floor.server,
         accounts=floor.accounts,
     )
@@ -95,6 +96,7 @@ async def aster_perps() -> Stand:
         fills=lambda: signed(desk.exchange.fills()),
         strike=strike_at(desk.server, "order", ("queryOrder", "userTrades")),
         pass_time=desk.server.catch_up,
+        another=desk.opened,
         server=desk.server,
         accounts=desk.accounts,
     )
@@ -140,6 +142,7 @@ async def gmx_orders() -> Stand:
         fills=fills,
         strike=strike_at(desk.server, "submit", ("status", "trades")),
         pass_time=desk.server.catch_up,
+        another=desk.fresh_venue,
         server=desk.server,
         accounts=desk.accounts,
     )
@@ -165,6 +168,7 @@ async def symphony_batches() -> Stand:
         fills=lambda: signed(desk.exchange.fills()),
         strike=strike,
         pass_time=desk.server.catch_up,
+        another=desk.opened,
         server=desk.server,
         accounts=desk.accounts,
     )

@@ -28,12 +28,17 @@ class Stand:
     fills: Callable[[], list[Decimal]]
     strike: Callable[[Fault], bool]  # False: there is no such misfortune at this venue
     pass_time: Callable[[], None]
+    another: Callable[[], ExecutionVenue] | None = None  # the adapter as a new process has it
     server: ExchangeServer | None = None  # None: there is none, on paper
     accounts: FakeAccounts | None = None
 
     @property
     def name(self) -> Venue:
         return self.venue.venue
+
+    def reopen(self) -> ExecutionVenue:
+        """The same adapter where it keeps nothing of an order in memory."""
+        return self.another() if self.another else self.venue
 
     def filled(self) -> Decimal:
         return sum(self.fills(), ZERO)
