@@ -13,7 +13,7 @@ from common.execution.reconciliation import EXTERNAL
 from common.execution.wallets import share_of
 from common.ports import Ref, VenueAccountState, VenuePosition
 from tests.builders import DEPLOYMENT_ID, a_deployment, a_snapshot
-from tests.unit.functions.trading_desk import HL, TradingDesk
+from tests.unit.functions.trading_desk import HL, TradingDesk, two_venue_plan
 
 OTHER = "dep_2"
 
@@ -32,7 +32,7 @@ def says(quantity: str, average: str | None = None) -> VenueAccountState:
 @pytest.fixture
 async def desk() -> TradingDesk:
     """Live: dep_1 (V3) bought 1 ETH, dep_2 (V2) holds 2, and Hyperliquid knows of 3."""
-    desk = await TradingDesk(mode="live").open()
+    desk = await TradingDesk(two_venue_plan(paper=False), mode="live").open()
     await desk.store.commit(
         [
             create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(paper=False)),
@@ -88,7 +88,7 @@ async def test_reconcile_when_a_deployment_of_the_wallet_is_on_paper_then_it_exp
 async def test_settle_when_a_neighbour_holds_the_rest_then_absence_is_still_proven(
     desk: TradingDesk,
 ) -> None:
-    desk = await TradingDesk(mode="live").open()
+    desk = await TradingDesk(two_venue_plan(paper=False), mode="live").open()
     await desk.store.commit(
         [
             create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(paper=False)),
