@@ -17,7 +17,7 @@ from common.domain.identifiers import client_order_id
 from common.domain.instrument import ALL_VENUES, Instrument, OrderType, TimeInForce, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.money import parse_decimal
-from common.domain.order import Order, OrderSide, OrderStatus
+from common.domain.order import Order, OrderReport, OrderSide, OrderStatus
 from common.domain.rounding import round_quantity
 from common.errors import (
     InvalidInputError,
@@ -77,6 +77,11 @@ class World:
         held = await self.venue.query_position(account_id=DEPLOYMENT_ID, symbol=symbol)
         return parse_decimal(held.signed_qty) if held else Decimal(0)
 
+    async def submit(self, order: Order, *, at: ExecutionVenue | None = None) -> OrderReport:
+        """Prepared and sent, as `execute` does."""
+        venue = at or self.venue
+        return await venue.submit(order, await venue.prepare(order))
+
     def reopened(self) -> ExecutionVenue:
         """The same venue as another process sees it."""
         return make_venues(Settings(), self.store, self.clock)[self.venue.venue]
@@ -96,7 +101,7 @@ async def world(request: pytest.FixtureRequest, store: DocumentStore) -> World:
 async def test_submit_when_a_market_buy_then_filled_at_the_ask(world: World) -> None:
     """TC-E01"""
     order = world.order()
-    report = await world.venue.submit(order)
+    report = await world.submit(order)
     assert report.status is OrderStatus.FILLED
     assert report.filled_qty == order.quantity
     assert report.client_order_id == order.client_order_id
@@ -105,9 +110,9 @@ async def test_submit_when_a_market_buy_then_filled_at_the_ask(world: World) -> 
 
 async def test_submit_when_a_market_sell_then_filled_at_the_bid(world: World) -> None:
     """TC-E02: what is held first, so that it goes on spot too."""
-    await world.venue.submit(world.order(1))
+    await world.submit(world.order(1))
     sell = world.order(2, side=OrderSide.SELL, price=Decimal(2985))
-    report = await world.venue.submit(sell)
+    report = await world.submit(sell)
     assert report.status is OrderStatus.FILLED
     assert Decimal(2985) <= report.fills[0].last_px <= Decimal("2999.7")
     assert await world.signed_qty() == 0
@@ -118,11 +123,11 @@ async def test_submit_when_sold_short_then_only_where_the_venue_can(world: World
     """TC-E03"""
     sell = world.order(side=OrderSide.SELL, price=Decimal(2985))
     if world.instrument.shortable:
-        assert (await world.venue.submit(sell)).status is OrderStatus.FILLED
+        assert (await world.submit(sell)).status is OrderStatus.FILLED
         assert await world.signed_qty() == -sell.quantity
         return
     with pytest.raises(RejectedError) as refusal:
-        await world.venue.submit(sell)
+        await world.submit(sell)
     assert refusal.value.code == "SHORT_NOT_POSSIBLE"
 
 
@@ -147,7 +152,7 @@ async def test_submit_when_the_venue_would_refuse_then_rejected_with_its_code(
         change = {"quantity": world.instrument.min_quantity}
     order = world.order(**change)
     with pytest.raises(RejectedError) as refusal:
-        await world.venue.submit(order)
+        await world.submit(order)
     assert refusal.value.code == code
     report = await world.venue.query_order(order)
     assert report is not None
@@ -159,17 +164,17 @@ async def test_submit_when_limit_orders_are_unknown_then_rejected(world: World) 
     """TC-E05"""
     order = world.order(order_type=OrderType.LIMIT)
     if OrderType.LIMIT in world.venue.capabilities.order_types:
-        assert (await world.venue.submit(order)).status is OrderStatus.FILLED
+        assert (await world.submit(order)).status is OrderStatus.FILLED
         return
     with pytest.raises(RejectedError, match="ORDER_TYPE_NOT_SUPPORTED"):
-        await world.venue.submit(order)
+        await world.submit(order)
 
 
 async def test_submit_when_it_arrives_after_its_expiry_then_refused(world: World) -> None:
     """TC-E06: alive when sent, expired by the time it reaches the venue."""
     order = world.order(expires_at=NOON + timedelta(milliseconds=100))
     with pytest.raises(RejectedError, match="ORDER_EXPIRED"):
-        await world.venue.submit(order)
+        await world.submit(order)
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=9), None])
@@ -183,7 +188,7 @@ async def test_submit_when_there_is_no_fresh_price_then_rejected(
         await world.show(a_snapshot(observed_at=NOON - age))
         order = world.order()
     with pytest.raises(RejectedError, match="NO_PRICE"):
-        await world.venue.submit(replace(order, price=Decimal(3000), quantity=Decimal(1)))
+        await world.submit(replace(order, price=Decimal(3000), quantity=Decimal(1)))
 
 
 async def _instrument_id(world: World, symbol: str) -> str:
@@ -195,9 +200,9 @@ async def _instrument_id(world: World, symbol: str) -> str:
 async def test_submit_when_repeated_then_the_first_outcome_and_one_order(world: World) -> None:
     """TC-E08: also with another size, and from another process."""
     order = world.order()
-    first = await world.venue.submit(order)
-    assert await world.venue.submit(order) == first
-    assert await world.reopened().submit(replace(order, quantity=Decimal(1))) == first
+    first = await world.submit(order)
+    assert await world.submit(order) == first
+    assert await world.submit(replace(order, quantity=Decimal(1)), at=world.reopened()) == first
     assert len(await world.ledger(PAPER_ORDERS)) == 1
     assert await world.signed_qty() == order.quantity
 
@@ -206,10 +211,10 @@ async def test_submit_when_repeated_after_a_refusal_then_refused_again(world: Wo
     """TC-E09: though the reason has gone."""
     await world.tell(FaultKind.REJECTED, code="INSUFFICIENT_MARGIN")
     with pytest.raises(RejectedError, match="INSUFFICIENT_MARGIN"):
-        await world.venue.submit(world.order())
+        await world.submit(world.order())
     await set_faults(world.store, world.venue.venue, FaultPlan())
     with pytest.raises(RejectedError, match="INSUFFICIENT_MARGIN"):
-        await world.venue.submit(world.order())
+        await world.submit(world.order())
     assert await world.ledger(PAPER_FILLS) == []
 
 
@@ -218,7 +223,7 @@ async def test_submit_when_many_at_once_then_the_position_is_the_sum_of_fills(
 ) -> None:
     """TC-E10: concurrent orders of one account, each sent twice."""
     orders = [world.order(number, quantity=Decimal("0.01")) for number in range(1, 6)]
-    await asyncio.gather(*(world.venue.submit(order) for order in orders * 2))
+    await asyncio.gather(*(world.submit(order) for order in orders * 2))
     fills = await world.ledger(PAPER_FILLS)
     assert sum(Decimal(fill["last_qty"]) for fill in fills) == Decimal("0.05")
     assert len({fill["trade_id"] for fill in fills}) == len(fills)
@@ -227,7 +232,7 @@ async def test_submit_when_many_at_once_then_the_position_is_the_sum_of_fills(
 
 async def test_submit_when_filled_then_the_commission_is_exact(world: World) -> None:
     """TC-E11: quantity x price x taker fee, to the last digit."""
-    report = await world.venue.submit(world.order())
+    report = await world.submit(world.order())
     for fill in report.fills:
         assert fill.commission == fill.last_qty * fill.last_px * world.instrument.taker_fee
         assert fill.commission > 0
@@ -237,7 +242,7 @@ async def test_submit_when_the_bound_cuts_then_part_is_filled_and_canceled(world
     """TC-E12"""
     await world.show(a_snapshot(book=a_book(ask_size=Decimal("0.1"))))
     order = world.order(quantity=Decimal(5), price=Decimal(3001))
-    report = await world.venue.submit(order)
+    report = await world.submit(order)
     assert report.status is OrderStatus.CANCELED
     assert Decimal("0.1") < report.filled_qty < order.quantity
     assert report.filled_qty == sum(fill.last_qty for fill in report.fills)
@@ -250,7 +255,7 @@ async def test_submit_when_the_market_is_beyond_the_bound_then_nothing_fills(
     world: World,
 ) -> None:
     """TC-E13"""
-    report = await world.venue.submit(world.order(price=Decimal(2999)))
+    report = await world.submit(world.order(price=Decimal(2999)))
     assert (report.status, report.filled_qty, report.fills) == (
         OrderStatus.CANCELED,
         Decimal(0),
@@ -264,7 +269,7 @@ async def test_submit_when_the_answer_is_lost_then_a_query_finds_the_fill(world:
     await world.tell(FaultKind.LOST_ANSWER)
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     report = await world.reopened().query_order(order)
     assert report is not None
     assert (report.status, report.filled_qty) == (OrderStatus.FILLED, order.quantity)
@@ -276,7 +281,7 @@ async def test_submit_when_the_request_is_lost_then_it_stays_absent(world: World
     await world.tell(FaultKind.LOST_REQUEST)
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     world.clock.advance_to(NOON + world.venue.capabilities.absence_is_final_after)
     assert await world.venue.query_order(order) is None
     assert await world.venue.cancel(order) is None
@@ -289,7 +294,7 @@ async def test_submit_when_answered_503_then_only_a_query_tells(world: World, la
     await world.tell(FaultKind.SERVER_ERROR, lands=lands)
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     assert (await world.venue.query_order(order) is not None) is lands
 
 
@@ -298,7 +303,7 @@ async def test_submit_when_late_then_absent_until_it_arrives(world: World) -> No
     await world.tell(FaultKind.LATE, delay_s=Decimal(8))
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     assert await world.venue.query_order(order) is None
     world.clock.advance_to(NOON + timedelta(seconds=9))
     report = await world.reopened().query_order(order)
@@ -313,7 +318,7 @@ async def test_submit_when_late_beyond_its_expiry_then_refused(world: World) -> 
     await world.tell(FaultKind.LATE, delay_s=Decimal(16))
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     world.clock.advance_to(NOON + timedelta(seconds=20))
     assert await world.signed_qty() == 0
     report = await world.venue.query_order(order)
@@ -326,7 +331,7 @@ async def test_query_order_when_reads_lag_then_none_until_they_catch_up(world: W
     await world.tell(FaultKind.READ_LAG, delay_s=Decimal(5))
     order = world.order()
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(order)
+        await world.submit(order)
     assert await world.venue.query_order(order) is None
     world.clock.advance_to(NOON + timedelta(seconds=5))
     assert await world.venue.query_order(order) is not None
@@ -336,24 +341,24 @@ async def test_every_call_when_the_venue_is_down_then_nothing_was_sent(world: Wo
     """TC-E20: a refused connection proves it; when it is over, the same order goes through."""
     await world.tell(FaultKind.DOWN, until=NOON + timedelta(seconds=5))
     order = world.order()
-    for call in (world.venue.submit, world.venue.query_order, world.venue.cancel):
+    for call in (world.submit, world.venue.query_order, world.venue.cancel):
         with pytest.raises(TransientError):
             await call(order)
     with pytest.raises(TransientError):
         await world.venue.query_position(account_id=DEPLOYMENT_ID, symbol="ETH")
     assert await world.ledger(PAPER_ORDERS) == []
     world.clock.advance_to(NOON + timedelta(seconds=5))
-    assert (await world.venue.submit(order)).status is OrderStatus.FILLED
+    assert (await world.submit(order)).status is OrderStatus.FILLED
 
 
 async def test_cancel_when_asked_then_what_became_of_the_order(world: World) -> None:
     """TC-E21: unknown: None; ended: its report; under way: stopped for good."""
     assert await world.venue.cancel(world.order(1)) is None
-    filled = await world.venue.submit(world.order(1))
+    filled = await world.submit(world.order(1))
     assert await world.venue.cancel(world.order(1)) == filled
     await world.tell(FaultKind.LATE, delay_s=Decimal(8))
     with pytest.raises(OutcomeUnknownError):
-        await world.venue.submit(world.order(2))
+        await world.submit(world.order(2))
     stopped = await world.venue.cancel(world.order(2))
     assert stopped is not None
     assert (stopped.status, stopped.filled_qty) == (OrderStatus.CANCELED, Decimal(0))
@@ -368,7 +373,7 @@ async def test_submit_when_part_filled_on_request_then_a_whole_number_of_lots(
     """TC-E22"""
     await world.tell(FaultKind.PART_FILLED, fraction=Decimal("0.4"))
     order = world.order()
-    report = await world.venue.submit(order)
+    report = await world.submit(order)
     assert report.status is OrderStatus.CANCELED
     assert 0 < report.filled_qty <= order.quantity * Decimal("0.4")
     assert report.filled_qty % world.instrument.size_increment == 0
@@ -378,7 +383,7 @@ async def test_submit_when_for_another_venue_then_our_mistake(world: World) -> N
     """TC-E23"""
     other = next(venue for venue in Venue if venue is not world.venue.venue)
     with pytest.raises(InvalidInputError):
-        await world.venue.submit(world.order(venue=other))
+        await world.submit(world.order(venue=other))
 
 
 async def test_load_instruments_when_asked_then_a_table_that_can_be_traded(world: World) -> None:
