@@ -1,7 +1,7 @@
 """Deploying an agent: a wallet, its venues, and their keys, which go to the secret store."""
 
 from common.audit import audit_write
-from common.books import Book
+from common.books import EXPOSURES, Book
 from common.config import Settings
 from common.documents import create, load
 from common.domain.agent import (
@@ -12,6 +12,7 @@ from common.domain.agent import (
     DeploymentStatus,
 )
 from common.domain.events import OutboxMessage
+from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
 from common.errors import DeniedError, InvalidInputError
@@ -78,7 +79,9 @@ async def deploy(
         return await _again(present.value, wanted, keys, store)
     await _store_keys(wanted, keys, store, secrets)
     messages = pending_messages(wanted, now=wanted.created_at)
-    writes = [create(ref, wanted), _audit(wanted), *map(outbox_write, messages)]
+    # From now on its positions are compared with the venues': what was there before is known first.
+    exposed = create(Ref(EXPOSURES, wanted.deployment_id), Exposure.empty(wanted.deployment_id))
+    writes = [create(ref, wanted), exposed, _audit(wanted), *map(outbox_write, messages)]
     kept, is_new = await create_once(store, ref, wanted, writes)
     return (kept, messages) if is_new else await _again(kept, wanted, keys, store)
 

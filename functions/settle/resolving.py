@@ -191,7 +191,7 @@ async def _send_again(desk: Desk, case: _Open) -> list[OutboxMessage]:
         return []
     ref = Ref(SIGNED_REQUESTS, case.order.client_order_id)
     request = await load(desk.store, SignedRequest, ref)
-    if request is None or await _is_retired(desk, request.value.signer):
+    if request is None or await _is_retired(desk, case.order.signer):
         return []
     return await desk.sender.resend(case.intent.value.plan, case.order, request.value)
 

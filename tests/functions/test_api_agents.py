@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from common.books import V2, V3
+from common.books import EXPOSURES, V2, V3
 from common.config import Settings
 from common.domain.agent import Agent, Deployment
+from common.domain.exposure import Exposure
 from common.domain.instrument import Venue
 from common.errors import ConflictError, InvalidInputError
 from common.ports import Query, Ref
@@ -156,6 +157,16 @@ async def test_deploy_v3_when_no_key_comes_then_both_venues_on_paper(api: Api) -
     assert shown["enabled_venues"] == ["HYPERLIQUID", "OSTIUM"]
     assert shown["paper"] is True
     assert shown["capital"] == "10000"
+
+
+async def test_deploy_when_new_then_its_positions_are_compared_from_the_start(api: Api) -> None:
+    """What the user held before must be known before the first order of ours is doubted."""
+    body = {"agent_id": V3_AGENT, "user_wallet": WALLET}
+    shown = (await api.post("/api/v3/agents/deploy", body)).json()
+    document = await api.store.get(Ref(EXPOSURES, shown["deployment_id"]))
+    assert document is not None
+    exposure = from_document(Exposure, document.data)
+    assert exposure == Exposure.empty(shown["deployment_id"])
 
 
 async def test_deploy_v3_when_one_key_comes_then_that_venue_alone(api: Api) -> None:
