@@ -1,6 +1,7 @@
 """Each venue against each fault: nothing doubled, nothing unrecorded, everything ended or told."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,9 +12,13 @@ from tests.faults.rows import ROWS
 
 
 @pytest.fixture(autouse=True)
-def _quiet_log() -> None:
+def _quiet_log() -> Iterator[None]:
     """Planted faults would each be logged as an error."""
-    logging.getLogger("sapphire").setLevel(logging.CRITICAL)
+    log = logging.getLogger("sapphire")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)
 
 
 @pytest.mark.parametrize("column", COLUMNS)

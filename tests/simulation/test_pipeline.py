@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,9 +21,13 @@ RARE = {"overfilled", "cancel_fails", "second_copy", "fenced"}  # not in every c
 
 
 @pytest.fixture(autouse=True)
-def _quiet_log() -> None:
+def _quiet_log() -> Iterator[None]:
     """Thousands of planted faults would each be logged as an error."""
-    logging.getLogger("sapphire").setLevel(logging.CRITICAL)
+    log = logging.getLogger("sapphire")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
