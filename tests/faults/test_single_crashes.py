@@ -46,8 +46,12 @@ class Mortal:
 
 
 @pytest.fixture(autouse=True)
-def _quiet_log() -> None:
-    logging.getLogger("sapphire").setLevel(logging.CRITICAL)
+def _quiet_log() -> Iterator[None]:
+    log = logging.getLogger("sapphire")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)
 
 
 @pytest.fixture

@@ -154,10 +154,10 @@ def reservation_never_released(patch: pytest.MonkeyPatch) -> None:
 
 def fills_of_an_answer_ignored(patch: pytest.MonkeyPatch) -> None:
     """Only the first fill of a report is taken."""
-    original = recorder.Recorder._new_fills
+    original: Any = recorder.Recorder._new_fills
 
-    async def first_only(self: Any, fills: Any) -> Any:
-        return await original(self, fills[:1])
+    async def first_only(self: Any, fills: Any, *rest: Any) -> Any:
+        return await original(self, fills[:1], *rest)
 
     patch.setattr(recorder.Recorder, "_new_fills", first_only)
 
