@@ -175,6 +175,7 @@ class Order:
     post_only: bool = False  # rest in the book or be refused
     trigger_price: Money | None = None
     sent_again: bool = False  # `settle` has sent its bytes too
+    settled_by_hand: bool = False  # a person said what it came to (common/execution/by_hand.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from common.domain.events import OrderUnknown, OutboxMessage
 from common.domain.identifiers import client_order_id, digest
 from common.domain.instrument import Capabilities, TimeInForce
 from common.domain.moment import iso, to_ms
@@ -20,6 +21,7 @@ from common.domain.order import (
 from common.execution.outcome import Outcome
 from common.execution.request import request_hash
 from common.how.denial import Denial
+from common.messages import attempt_message
 
 
 def new_order(
@@ -210,6 +212,24 @@ def intent_after(
     if retry is not None:
         return replace(known, status=IntentStatus.RETRYING, candidate=retry.candidate), retry
     return replace(known, status=_DEAD[order.status]), None
+
+
+def follow_up(
+    before: OrderIntent, intent: OrderIntent, order: Order, retry: Retry | None, now: datetime
+) -> list[OutboxMessage]:
+    """The messages that this step asks others with: for the next attempt, or for an answer."""
+    if retry is not None:
+        return [attempt_message(intent.plan, retry.attempt, now=now)]
+    if intent.status is IntentStatus.UNKNOWN and before.status is IntentStatus.SENDING:
+        return [
+            OutboxMessage(
+                message_id=f"unknown:{order.client_order_id}",
+                topic="order-unknown",
+                event=OrderUnknown(intent_id=intent.plan.intent_id),
+                occurred_at=now,
+            )
+        ]
+    return []
 
 
 _LIVE = {

@@ -16,6 +16,7 @@ class Outcome:
     filled_qty: Money = ZERO  # what the venue says has filled; its fills may be told later
     venue_order_id: str | None = None
     of_one_sending: bool = False  # proves nothing where the same bytes were sent another time
+    by: str = ""  # the person who said so; empty: the venue, or time
 
 
 def from_report(report: OrderReport) -> Outcome:

@@ -11,7 +11,7 @@ from common.books import BOOKS, FILLS, ORDER_INTENTS
 from common.contention import retry_on_conflict
 from common.documents import Stored, create, load, put
 from common.domain.agent import Deployment, DeploymentStatus
-from common.domain.events import OrderUnknown, OutboxMessage
+from common.domain.events import OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Venue
@@ -27,15 +27,14 @@ from common.domain.order import (
 )
 from common.domain.position import EXACT, Position, apply_fill
 from common.domain.signal import SignalStatus
-from common.execution.attempts import Retry, intent_after, order_after
+from common.execution.attempts import Retry, follow_up, intent_after, order_after
+from common.execution.by_hand import Sighting, beyond_booked, outcome_by_hand
 from common.execution.case import Case, load_case
 from common.execution.deliveries import End, intent_ends
 from common.execution.outcome import Outcome
 from common.execution.signals import finish_signal
-from common.execution.telling import overfilled, tell
+from common.execution.telling import overfilled, telling
 from common.how.denial import Denial
-from common.messages import attempt_message
-from common.notifications import notification_writes
 from common.outbox import outbox_write
 from common.ports import Clock, Create, DocumentStore, Ref, Write
 
@@ -80,7 +79,7 @@ class Recorder:
             case = await load_case(self._store, intent_id, client_order_id)
             if outcome.of_one_sending and case.order.value.sent_again:
                 return None
-            fills = await self._new_fills(outcome.fills)
+            fills = await self._new_fills(case.order.value, outcome.fills)
             now = self._clock.now()
             order = order_after(case.order.value, outcome, fills, now=now)
             if not fills and not _moves(case.order.value, order):
@@ -112,9 +111,30 @@ class Recorder:
             intent = replace(intent, audit_head=head_after(audit))
             writes: list[Write] = [case.intent.update(intent)]
             writes += await self._end_delivery(case, intent, now)
-            told, messages = _tell(case, intent, case.order.value, (), now)
+            told, messages = telling(case.intent.value, intent, case.order.value, (), now=now)
             await self._store.commit([*writes, *told, audit])
             return _Told(intent.plan, messages)
+
+        return await self._once(once, intent_id)
+
+    async def settle_by_hand(self, intent_id: str, seen: Sighting) -> list[OutboxMessage]:
+        """End an UNRESOLVED intent as a person saw it at the venue.
+
+        Raises:
+            DeniedError: INTENT_NOT_UNRESOLVED.
+            InvalidInputError: there is no such intent, or its order cannot have come to that.
+        """
+
+        async def once() -> _Told | None:
+            stored = await load(self._store, OrderIntent, Ref(ORDER_INTENTS, intent_id))
+            latest = stored.value.client_order_id if stored else ""
+            case = await load_case(self._store, intent_id, latest)
+            now = self._clock.now()
+            outcome = outcome_by_hand(case.intent.value, case.order.value, seen, now=now)
+            order = order_after(case.order.value, outcome, outcome.fills, now=now)
+            order = replace(order, settled_by_hand=True)
+            messages = await self._commit(case, order, outcome, outcome.fills, now)
+            return _Told(case.intent.value.plan, messages)
 
         return await self._once(once, intent_id)
 
@@ -154,15 +174,16 @@ class Recorder:
         await finish_signal(self._store, BOOKS[told.plan.book], told.plan.signal_id)
         return told.messages
 
-    async def _new_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    async def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         """Each fill that is not recorded yet, once, however often the venue told it."""
         told = {fill_ref(fill): fill for fill in fills}
         if not told:
             return ()
         known = await self._store.get_many(list(told))
-        return tuple(
+        fresh = tuple(
             fill for fill, found in zip(told.values(), known, strict=True) if found is None
         )
+        return beyond_booked(order, told.values(), fresh) if order.settled_by_hand else fresh
 
     async def _commit(
         self,
@@ -175,7 +196,7 @@ class Recorder:
         intent, retry = self._intent(case, order, outcome, fills, now)
         positions = await self._positions(case, fills, now)
         writes: list[Write] = [case.order.update(order)]
-        audit = _audit(intent, order, now)
+        audit = _audit(intent, order, now, by=outcome.by)
         intent = replace(intent, audit_head=head_after(audit))
         writes.append(case.intent.update(intent))
         exposure = case.exposure.value
@@ -192,8 +213,8 @@ class Recorder:
         if exposure != case.exposure.value:
             writes.append(case.exposure.update(exposure))
         writes += await self._end_delivery(case, intent, now)
-        told, messages = _tell(case, intent, order, fills, now)
-        onward = _follow_up(case.intent.value, intent, order, retry, now)
+        told, messages = telling(case.intent.value, intent, order, fills, now=now, by=outcome.by)
+        onward = follow_up(case.intent.value, intent, order, retry, now)
         writes += [*told, *(outbox_write(message) for message in onward), audit]
         if fills:
             writes += await self._freeze_overfilled(intent, order, now)
@@ -346,34 +367,7 @@ def _reserve_what_is_open(exposure: Exposure, intent: OrderIntent, order: Order)
     return exposure.reserve(intent.plan.intent_id, replace(held, quantity=left))
 
 
-def _follow_up(
-    before: OrderIntent, intent: OrderIntent, order: Order, retry: Retry | None, now: datetime
-) -> list[OutboxMessage]:
-    if retry is not None:
-        return [attempt_message(intent.plan, retry.attempt, now=now)]
-    if intent.status is IntentStatus.UNKNOWN and before.status is IntentStatus.SENDING:
-        return [
-            OutboxMessage(
-                message_id=f"unknown:{order.client_order_id}",
-                topic="order-unknown",
-                event=OrderUnknown(intent_id=intent.plan.intent_id),
-                occurred_at=now,
-            )
-        ]
-    return []
-
-
-def _tell(
-    case: Case, intent: OrderIntent, order: Order, fills: tuple[Fill, ...], now: datetime
-) -> tuple[list[Write], list[OutboxMessage]]:
-    notification = tell(case.intent.value, intent, order, fills, now=now)
-    if notification is None:
-        return [], []
-    writes, message = notification_writes(notification)
-    return writes, [message]
-
-
-def _audit(intent: OrderIntent, order: Order, now: datetime) -> Create:
+def _audit(intent: OrderIntent, order: Order, now: datetime, by: str = "") -> Create:
     return audit_write(
         "order-outcome",
         order.client_order_id,
@@ -386,6 +380,7 @@ def _audit(intent: OrderIntent, order: Order, now: datetime) -> Create:
             "filled_qty": plain(order.filled_qty),
             "code": intent.reason_code,
             "reason": intent.reason,
+            **({"by": by} if by else {}),
         },
         previous=intent.audit_head,
     )

@@ -3,11 +3,14 @@
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
+from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
 from common.domain.money import ZERO, plain
 from common.domain.notification import Notification, NotificationKind
 from common.domain.order import Fill, IntentStatus, Order, OrderIntent, OrderStatus
 from common.domain.position import EXACT
+from common.notifications import notification_writes
+from common.ports import Write
 from common.text import price
 
 _RISKS = {
@@ -17,6 +20,23 @@ _RISKS = {
 }
 
 
+def telling(
+    before: OrderIntent,
+    after: OrderIntent,
+    order: Order,
+    fills: tuple[Fill, ...],
+    *,
+    now: datetime,
+    by: str = "",
+) -> tuple[list[Write], list[OutboxMessage]]:
+    """What `tell` says as the writes of the commit, and the messages to publish after it."""
+    notification = tell(before, after, order, fills, now=now, by=by)
+    if notification is None:
+        return [], []
+    writes, message = notification_writes(notification)
+    return writes, [message]
+
+
 def tell(
     before: OrderIntent,
     after: OrderIntent,
@@ -24,9 +44,17 @@ def tell(
     fills: tuple[Fill, ...],
     *,
     now: datetime,
+    by: str = "",
 ) -> Notification | None:
-    """A trade for new fills, a risk for an end without them; None for what needs nobody."""
-    if fills:
+    """A trade for new fills, a risk for an end without them; None for what needs nobody.
+
+    `by` is the person who settled it by hand.
+    """
+    if by:
+        kind = NotificationKind.RISK
+        text = f"SETTLED BY HAND by {by}: {_settled(before, order, fills)}: {after.reason}"
+        cause = f"by-hand:{before.audit_head}"
+    elif fills:
         text = _trade(before, order, fills)
         kind = NotificationKind.TRADE
         if order.filled_qty > order.quantity:
@@ -61,6 +89,15 @@ def overfilled(intent: OrderIntent, order: Order) -> bool:
     """Whether more has filled than was ordered, or, by all its orders, than the intent wanted."""
     wanted = intent.plan.candidates[intent.candidate].quantity
     return order.filled_qty > order.quantity or intent.filled_qty > max(wanted, order.quantity)
+
+
+def _settled(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
+    if fills:
+        return _trade(intent, order, fills)
+    wish = f"{order.side} {plain(order.quantity)} {order.symbol} on {order.venue.label}"
+    if order.filled_qty:
+        return f"{wish} filled no more than the {plain(order.filled_qty)} booked before"
+    return f"{wish} did not fill"
 
 
 def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:

@@ -10,6 +10,7 @@ from common.domain.instrument import Venue
 from infra.web.fields import (
     Address,
     Amount,
+    AmountOrZero,
     AuthenticationTag,
     Cash,
     EncryptedKey,
@@ -242,3 +243,21 @@ class ExecuteTrade(Payload):
 
 class ChangeTradingState(Payload):
     reason: Text = "requested by the operator"
+
+
+class SettleByHand(Payload):
+    """What a person saw of an UNRESOLVED order at its venue.
+
+    `filled_qty` is what the order has filled there in all, in base units; "0" when the venue never
+    had it or nothing filled. `avg_px` and `commission` (quote currency) are of the part that is
+    not booked yet, which is all of it unless GET /api/ops/unresolved says otherwise.
+    """
+
+    model_config = _example(
+        filled_qty="0.5", avg_px="3000", commission="0.9", reason="seen in the venue's own app"
+    )
+
+    filled_qty: AmountOrZero
+    avg_px: Amount | None = None
+    commission: AmountOrZero = Decimal(0)
+    reason: Text

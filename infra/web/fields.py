@@ -108,6 +108,7 @@ References = Annotated[list[Reference], Field(max_length=100), AfterValidator(_d
 Fraction = Annotated[Decimal, _decimal, _between("0", "1")]
 Percentage = Annotated[Decimal, _decimal, _between("0.000001", "100")]
 Amount = Annotated[Decimal, _decimal, _between("0.000000000001", "1000000000000")]
+AmountOrZero = Annotated[Decimal, _decimal, _between("0", "1000000000000")]
 Cash = Annotated[Decimal, BeforeValidator(_cash), _between("1", "1000000000")]
 
 InitialisationVector = Annotated[str, _hex(12)]

@@ -4,21 +4,36 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from common.books import V2, V3
+from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, V2, V3
 from common.config import Settings
 from common.documents import create
 from common.domain.agent import AgentStatus, KeyStatus, VenueKey
+from common.domain.exposure import Exposure, Reservation
 from common.domain.identifiers import digest
 from common.domain.instrument import Venue
+from common.domain.order import IntentStatus, OrderStatus
+from common.domain.signal import SignalStatus
 from common.ports import DocumentStore, Publisher, Ref
 from infra.bootstrap import Runtime, build, use
 from infra.local.store.memory import MemoryStore
-from tests.builders import a_deployment, an_agent
+from tests.builders import (
+    DELIVERY_ID,
+    DEPLOYMENT_ID,
+    INTENT_ID,
+    SIGNAL_ID,
+    a_delivery,
+    a_deployment,
+    a_signal_record,
+    an_agent,
+    an_intent,
+    an_order,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher
 from tests.fakes.verifier import OpenVerifier
@@ -107,6 +122,35 @@ async def seed_keyed_deployments(store: DocumentStore) -> None:
     ]
     await store.commit(
         [create(Ref(book.deployments, each.deployment_id), each) for book, each in deployments]
+    )
+
+
+async def seed_unresolved_order(api: Api, **order: Any) -> None:
+    """BUY 1 ETH at Hyperliquid near 3000 that nothing proves, with all that it touches."""
+    placed = an_order(**{"status": OrderStatus.UNKNOWN, "quantity": Decimal(1), **order})
+    intent = an_intent(
+        status=IntentStatus.UNRESOLVED,
+        filled_qty=placed.filled_qty,
+        reason_code="OUTCOME_UNRESOLVED",
+        reason="Hyperliquid does not know the order",
+    )
+    held = Reservation(
+        venue=placed.venue,
+        symbol=placed.symbol,
+        side=placed.side,
+        quantity=placed.quantity - placed.filled_qty,
+        price=placed.price,
+    )
+    delivery = a_delivery(status=SignalStatus.FAILED, intent_id=INTENT_ID)
+    signal = a_signal_record(
+        status=SignalStatus.FAILED, deployments_expected=1, outcomes={"FAILED": 1}
+    )
+    await api.put_records(
+        (Ref(ORDER_INTENTS, INTENT_ID), intent),
+        (Ref(ORDERS, placed.client_order_id), placed),
+        (Ref(V3.deliveries, DELIVERY_ID), delivery),
+        (Ref(V3.signals, SIGNAL_ID), signal),
+        (Ref(EXPOSURES, DEPLOYMENT_ID), Exposure.empty(DEPLOYMENT_ID).reserve(INTENT_ID, held)),
     )
 
 

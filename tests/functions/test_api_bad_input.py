@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from functions.api.application import application
+from tests.builders import INTENT_ID
 from tests.functions.api_client import (
     KEYED_V2,
     KEYED_V3,
@@ -21,6 +23,7 @@ from tests.functions.api_client import (
     key_of,
     rotation_body,
     seed_keyed_deployments,
+    seed_unresolved_order,
     signal_body,
 )
 
@@ -59,14 +62,29 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/ops/halt": {"reason": "a test"},
     "/api/ops/reduce": {"reason": "a test"},
     "/api/ops/resume": {"reason": "a test"},
+    "/api/ops/orders/{intent_id}/settle": {
+        "filled_qty": "0.5",
+        "avg_px": "3000",
+        "commission": "0.9",
+        "reason": "a test",
+    },
 }
 
 
+class _SeededApi(Api):
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return await super().call(method, path.replace("{intent_id}", INTENT_ID), **options)
+
+
 @pytest.fixture
-async def api(api: Api) -> Api:
-    """With the deployments whose keys the examples rotate and revoke."""
+async def api(api: Api, request: pytest.FixtureRequest) -> Api:
+    """With the deployments whose keys the examples rotate and revoke, and the order that one of
+    them settles.
+    """
     await seed_keyed_deployments(api.store)
-    return api
+    if "{intent_id}" in request.node.name:
+        await seed_unresolved_order(api)
+    return _SeededApi(api.data_dir, api.store, api.clock, api.publisher)
 
 
 def _operations() -> list[tuple[str, str]]:
@@ -83,6 +101,7 @@ WRITES = _operations()
 each_write = pytest.mark.parametrize(("method", "path"), WRITES)
 
 NUMBERS = {"x", "research", "value", "stop", "confidence", "quantity"}
+NUMBERS |= {"filled_qty", "avg_px", "commission"}
 IDS = {"agent_id", "deployment_id"}
 FREE_TEXT = {"name", "reason"}
 BAD_NUMBERS: tuple[Any, ...] = (
@@ -149,7 +168,7 @@ def _wrong_values(path: JsonPath, valid: Any) -> Iterator[Any]:
         yield from BAD_NUMBERS
         if name in {"value", "stop", "quantity"}:
             yield from (0, "0")
-        if name not in {"quantity"}:
+        if name not in {"quantity", "commission"}:
             yield from (101, "100.00000001")
     else:
         yield 12345

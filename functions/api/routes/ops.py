@@ -1,18 +1,23 @@
-"""Halt, reduce, resume; the breakers."""
+"""Halt, reduce, resume; the breakers; orders that a person must settle."""
 
 from fastapi import APIRouter
 
 from common.documents import load
+from common.domain.moment import iso
+from common.domain.money import plain
+from common.execution.by_hand import Sighting
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.where.breakers import Breakers
 from common.wire import JsonObject, to_document
-from functions.api.ops import change_state
-from functions.api.payloads import ChangeTradingState
+from functions.api.ops import IntentAndOrder, change_state, settle_by_hand, unresolved_orders
+from functions.api.payloads import ChangeTradingState, SettleByHand
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
-from infra.web.requests import RuntimeOf, StrictRoute
+from infra.web.requests import RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
+
+PERSON = "operator over the API"  # all that the one token says of who it is
 
 
 @router.get("/api/ops/state")
@@ -50,13 +55,69 @@ async def breakers(runtime: RuntimeOf) -> JsonObject:
     return {"breakers": [to_document(breaker) for breaker in found.values()]}
 
 
+@router.get("/api/ops/unresolved")
+async def unresolved(runtime: RuntimeOf) -> JsonObject:
+    """The orders whose outcome nothing proves, the oldest first. Each one keeps trading halted."""
+    found = await unresolved_orders(runtime.store)
+    return {"unresolved": [_view(each) for each in found]}
+
+
+@router.post("/api/ops/orders/{intent_id}/settle")
+async def settle(intent_id: RecordId, body: SettleByHand, runtime: RuntimeOf) -> JsonObject:
+    """End an UNRESOLVED order as you saw it at the venue; refused for any other.
+
+    Fills that the venue tells later are booked only beyond the quantity that you told.
+    """
+    seen = Sighting(
+        filled_qty=body.filled_qty,
+        avg_px=body.avg_px,
+        commission=body.commission,
+        reason=body.reason,
+        by=PERSON,
+    )
+    settled, messages = await settle_by_hand(
+        intent_id,
+        seen,
+        store=runtime.store,
+        clock=runtime.clock,
+        settings=runtime.settings,
+    )
+    await publish(runtime, messages)
+    return _view(settled)
+
+
+def _view(each: IntentAndOrder) -> JsonObject:
+    intent, order = each.intent, each.order
+    return {
+        "intent_id": intent.plan.intent_id,
+        "status": intent.status.value,
+        "since": iso(intent.updated_at),
+        "reason_code": intent.reason_code,
+        "reason": intent.reason,
+        "book": intent.plan.book,
+        "deployment_id": intent.plan.deployment_id,
+        "signal_id": intent.plan.signal_id,
+        "venue": order.venue.value,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": plain(order.quantity),
+        "price": plain(order.price),
+        "booked_qty": plain(order.filled_qty),
+        "order_status": order.status.value,
+        "client_order_id": order.client_order_id,
+        "venue_order_id": order.venue_order_id,
+        "request_key": order.request_key,
+        "submitted_at": iso(order.submitted_at),
+    }
+
+
 async def _change(
     wanted: TradingState, body: ChangeTradingState | None, runtime: Runtime
 ) -> JsonObject:
     record, messages = await change_state(
         wanted,
         reason=(body or ChangeTradingState()).reason,
-        by="operator over the API",
+        by=PERSON,
         store=runtime.store,
         clock=runtime.clock,
     )
