@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from common.books import FILLS, V3
+from common.books import FILLS, MARKET_SNAPSHOTS, V3
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.order import Fill, IntentStatus, OrderStatus
 from common.errors import DeniedError, InvalidInputError, OutcomeUnknownError
 from common.execution.by_hand import Sighting, beyond_booked
 from common.execution.outcome import absent, from_report, rejected, unknown
 from common.execution.recorder import Recorder
-from common.ports import Ref
+from common.ports import Ref, VenueAccountState, VenuePosition
 from tests.builders import (
     CLIENT_ORDER_ID,
     DEPLOYMENT_ID,
@@ -22,6 +22,7 @@ from tests.builders import (
     NOON,
     a_deployment,
     a_fill,
+    a_snapshot,
     an_order,
 )
 from tests.fakes.venue import fill_of, report_of
@@ -219,6 +220,28 @@ async def test_settle_by_hand_when_run_in_two_worlds_then_the_same_trade_id() ->
         await settle(desk)
         ids += list(desk.rows(FILLS))
     assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("venue_knows", [True, False])
+async def test_reconcile_when_the_person_saw_too_little_then_the_venues_quantity_is_held(
+    desk: TradingDesk, venue_knows: bool
+) -> None:
+    """Told by the order's own fills, or by nothing but the venue's position: the same quantity."""
+    await desk.change(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(deployment_id=DEPLOYMENT_ID))
+    await desk.change(Ref(MARKET_SNAPSHOTS, "ETH"), a_snapshot())
+    await settle(desk, "0.5")
+    holds = VenuePosition(symbol="ETH", signed_qty="1")
+    desk.hyperliquid.account = VenueAccountState(positions=(holds,))
+    fills = (part_of(desk, "0.5", "a"), part_of(desk, "0.5", "b", 1))
+    desk.hyperliquid.answer = report_of(desk.order(), *fills) if venue_knows else None
+
+    for _ in range(4):
+        desk.clock.advance(60)
+        await desk.settle()
+
+    assert desk.position().signed_qty == 1
+    assert desk.order().filled_qty == (1 if venue_knows else Decimal("0.5"))
+    assert len(desk.rows(FILLS)) == 2
 
 
 def test_beyond_booked_when_a_fill_is_cut_then_its_commission_is_too() -> None:
