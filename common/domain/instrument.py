@@ -79,7 +79,6 @@ class Capabilities:
     venue: Venue
     order_types: frozenset[OrderType]
     time_in_force: frozenset[TimeInForce]
-    client_order_id: bool  # can an order be looked up by our own id?
     expires_after: bool  # does the venue refuse an order that arrives after its expiry?
     order_ttl: timedelta  # how long an order may be under way before it must be refused
     read_lag_max: timedelta  # how late an accepted order may show up in queries

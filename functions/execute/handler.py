@@ -85,7 +85,7 @@ async def execute(
         try:
             prepared = await desk.sender.prepare(order)
         except DeniedError as error:
-            return await _refuse(desk, event.plan, found, key_refusal(error))
+            return await _refuse(desk, event.plan, found, _key_refusal(error))
         return await _write_ahead(desk, event.plan, found, order, prepared)
 
     done = await retry_on_conflict(once, what=f"intent {event.plan.intent_id}")
@@ -202,7 +202,7 @@ async def _refuse(
     return []
 
 
-def key_refusal(error: DeniedError) -> Refusal:
+def _key_refusal(error: DeniedError) -> Refusal:
     """A key that may not be used, as the denial that it is."""
     try:
         return Refusal(Denial(error.code), error.message)

@@ -71,8 +71,8 @@ _ON_PAPER: dict[Venue, tuple[Capabilities, Listed, timedelta]] = {
 def paper_profile(venue: Venue, settings: Settings) -> PaperProfile:
     """Raises ConfigurationError: no such venue.
 
-    On paper every order has an expiry and a client id of its own, which the paper venue keeps to;
-    what else the venue can do is as it is.
+    On paper every order has an expiry, which the paper venue keeps to, and nothing is sent a
+    second time or fenced off; what else the venue can do is as it is.
     """
     if venue not in _ON_PAPER:
         raise ConfigurationError(f"{venue} is not a venue of this version")
@@ -80,7 +80,6 @@ def paper_profile(venue: Venue, settings: Settings) -> PaperProfile:
     return PaperProfile(
         capabilities=replace(
             capabilities,
-            client_order_id=True,
             expires_after=True,
             resends=False,
             cancel_is_a_fence=False,

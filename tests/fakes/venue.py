@@ -31,7 +31,6 @@ def some_capabilities(venue: Venue = Venue.HYPERLIQUID) -> Capabilities:
         venue=venue,
         order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
         time_in_force=frozenset({TimeInForce.IOC}),
-        client_order_id=True,
         expires_after=True,
         order_ttl=timedelta(seconds=15),
         read_lag_max=timedelta(seconds=5),

@@ -78,7 +78,6 @@ def capabilities_of(venue: Venue) -> Capabilities:
         venue=venue,
         order_types=frozenset({OrderType.MARKET}),
         time_in_force=frozenset({TimeInForce.IOC}),
-        client_order_id=True,
         expires_after=venue is not Venue.OSTIUM,
         order_ttl=timedelta(seconds=15),
         read_lag_max=timedelta(seconds=20),

@@ -59,14 +59,6 @@ class FaultKind(StrEnum):
 
 _NEVER_LANDS = frozenset({FaultKind.DOWN, FaultKind.LOST_REQUEST, FaultKind.RATE_LIMITED})
 _MAY_LAND = frozenset({FaultKind.SERVER_ERROR, FaultKind.REDIRECT})
-_DRIFT = frozenset(
-    {
-        FaultKind.MISSING_FIELD,
-        FaultKind.RENAMED_FIELD,
-        FaultKind.NULL_FIELD,
-        FaultKind.NAN_FIELD,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +86,6 @@ class Fault:
         if self.kind in _MAY_LAND:
             return self.lands
         return self.kind not in _NEVER_LANDS and self.kind is not FaultKind.LATE
-
-    @property
-    def is_drift(self) -> bool:
-        return self.kind in _DRIFT
 
 
 class Faults(Protocol):

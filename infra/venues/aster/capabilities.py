@@ -18,7 +18,6 @@ CAPABILITIES = Capabilities(
     # A market order goes out as an IOC limit at the worst acceptable price.
     order_types=frozenset(OrderType),
     time_in_force=frozenset(TimeInForce),
-    client_order_id=True,  # newClientOrderId, up to 36 characters
     expires_after=True,
     order_ttl=NONCE_WINDOW,
     read_lag_max=timedelta(seconds=10),

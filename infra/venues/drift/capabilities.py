@@ -17,7 +17,6 @@ CAPABILITIES = Capabilities(
     venue=Venue.DRIFT,
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.IOC}),
-    client_order_id=True,
     expires_after=True,
     order_ttl=timedelta(seconds=90),
     read_lag_max=timedelta(seconds=10),

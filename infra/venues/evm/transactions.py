@@ -52,7 +52,7 @@ class SignedTransaction:
     hash: str
 
 
-def order_mark(order_id: str) -> Any:
+def _order_mark(order_id: str) -> Any:
     """The address that stands for an order in its transaction's access list, as eth-account takes
     one.
     """
@@ -74,7 +74,7 @@ def sign(transaction: Transaction, account: "LocalAccount") -> SignedTransaction
             "gas": transaction.gas,
             "maxFeePerGas": transaction.fees.max_fee,
             "maxPriorityFeePerGas": transaction.fees.priority_fee,
-            "accessList": [{"address": order_mark(transaction.order_id), "storageKeys": []}],
+            "accessList": [{"address": _order_mark(transaction.order_id), "storageKeys": []}],
         }
     )
     return SignedTransaction(

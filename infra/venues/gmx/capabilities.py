@@ -12,7 +12,6 @@ CAPABILITIES = Capabilities(
     venue=Venue.GMX,
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
-    client_order_id=True,
     expires_after=True,
     order_ttl=timedelta(seconds=45),
     read_lag_max=timedelta(seconds=10),

@@ -9,7 +9,6 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from common.errors import InvalidInputError
 
 USD_DECIMALS = 30
-USDC_DECIMALS = 6
 _EXACT = Context(prec=200)
 _FAR = 10  # a price in the wrong unit is wrong by at least 10^6
 

@@ -10,7 +10,6 @@ CAPABILITIES = Capabilities(
     # There is no market order on the wire: it is an IOC at the worst acceptable price.
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.IOC}),
-    client_order_id=True,  # cloid, 16 bytes
     expires_after=True,  # expiresAfter
     order_ttl=timedelta(seconds=15),
     read_lag_max=timedelta(seconds=5),

@@ -14,7 +14,6 @@ CAPABILITIES = Capabilities(
     venue=Venue.OSTIUM,
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.IOC}),
-    client_order_id=True,
     expires_after=False,
     order_ttl=timedelta(seconds=30),
     read_lag_max=timedelta(seconds=15),  # 5 s to a final block, and the subgraph behind it

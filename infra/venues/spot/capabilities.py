@@ -11,8 +11,7 @@ from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
 CAPABILITIES = Capabilities(
     venue=Venue.SPOT,
     order_types=frozenset({OrderType.MARKET}),
-    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
-    client_order_id=True,
+    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),  # whole or not at all, either way
     expires_after=True,
     order_ttl=timedelta(seconds=30),  # a quote's life
     read_lag_max=timedelta(seconds=15),  # one block and the node that serves it
@@ -23,7 +22,6 @@ CAPABILITIES = Capabilities(
 
 LIVE = replace(
     CAPABILITIES,
-    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),  # whole or not at all, either way
     resends=True,  # a wallet's nonce is mined once
     cancel_is_a_fence=True,  # another transaction takes the nonce
 )

@@ -57,7 +57,7 @@ class Wallets:
 
     async def opening(self, account_id: str, wallet: str, token: Token) -> int:
         """What was there before us; written down now where it is not yet."""
-        ref = opening_ref(account_id, wallet, token)
+        ref = _opening_ref(account_id, wallet, token)
 
         async def once() -> int:
             stored = await load(self._store, Opening, ref)
@@ -80,7 +80,7 @@ class Wallets:
         self, account_id: str, wallet: str, tokens: tuple[Token, ...]
     ) -> dict[Token, int]:
         """What is held above the opening, of each token that we ever traded; 0 is left out."""
-        refs = [opening_ref(account_id, wallet, token) for token in tokens]
+        refs = [_opening_ref(account_id, wallet, token) for token in tokens]
         found = await load_many(self._store, Opening, refs)
         held = {}
         for token, stored in zip(tokens, found, strict=True):
@@ -97,7 +97,7 @@ class Wallets:
             raise TransientError(f"SPOT: {contract} cannot be asked ({error.code})") from None
 
 
-def opening_ref(account_id: str, wallet: str, token: Token) -> Ref:
+def _opening_ref(account_id: str, wallet: str, token: Token) -> Ref:
     key = f"{account_id}:{token.chain_id}:{wallet.lower()}:{token.address.lower()}"
     return Ref(SPOT_OPENINGS, prefixed_id("spo", key))
 

@@ -13,7 +13,6 @@ CAPABILITIES = Capabilities(
     venue=Venue.SYMPHONY,
     order_types=frozenset({OrderType.MARKET}),
     time_in_force=frozenset({TimeInForce.IOC}),
-    client_order_id=False,
     expires_after=False,
     order_ttl=timedelta(seconds=60),
     read_lag_max=timedelta(seconds=30),  # positions are read from the chain some seconds later

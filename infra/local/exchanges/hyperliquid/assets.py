@@ -85,9 +85,6 @@ class Listing:
     def spots(self) -> list[Asset]:
         return [asset for asset in self.by_id.values() if asset.is_spot]
 
-    def by_coin(self, coin: object) -> Asset | None:
-        return next((asset for asset in self.by_id.values() if asset.coin == coin), None)
-
 
 def _perps(universe: Sequence[Mapping[str, Any]]) -> list[Asset]:
     return [
