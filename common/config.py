@@ -117,6 +117,7 @@ _CHOICES = {
     "SAPPHIRE_BUS": ("embedded", "pubsub"),
     "SAPPHIRE_FEED": ("simulated", "live", "replay"),
 }
+_NETWORKS = ("mainnet", "testnet")
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -127,8 +128,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     problems: list[str] = []
     picked = {name: _choice(environ, name, choices, problems) for name, choices in _CHOICES.items()}
-    if picked["SAPPHIRE_MODE"] == "live":
-        _check_live(environ, picked, problems)
+    _check_live(environ, picked, problems)
     _check_no_key(environ, problems)
     _check_venues(environ, problems)
     kek_version = _kek_version(environ, problems)
@@ -170,10 +170,16 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 def _check_live(environ: Mapping[str, str], picked: Mapping[str, str], problems: list[str]) -> None:
     """Live trading is never entered by one variable alone."""
-    if environ.get("SAPPHIRE_NETWORK") not in {"mainnet", "testnet"}:
+    network, feed = environ.get("SAPPHIRE_NETWORK") or "", picked["SAPPHIRE_FEED"]
+    if picked["SAPPHIRE_MODE"] != "live":
+        if network not in {"", *_NETWORKS}:
+            problems.append("SAPPHIRE_NETWORK must be one of mainnet, testnet")
+        return
+    if network not in _NETWORKS:
         problems.append("SAPPHIRE_MODE=live needs SAPPHIRE_NETWORK=mainnet or testnet")
-    if picked["SAPPHIRE_FEED"] != "live":
-        problems.append("SAPPHIRE_MODE=live needs SAPPHIRE_FEED=live: real orders need real prices")
+    if feed != "live":
+        reason = f"real orders need real prices, not {feed} ones"
+        problems.append(f"SAPPHIRE_MODE=live needs SAPPHIRE_FEED=live: {reason}")
 
 
 def _check_no_key(environ: Mapping[str, str], problems: list[str]) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from common.config import load_settings
+from common.domain.agent import KEYED_VENUES
 from common.domain.money import parse_decimal, plain
 from common.errors import InvalidInputError, NotFoundError
 from infra.cli.live_view import terminal
@@ -56,13 +57,15 @@ def opening_lines(
 ) -> Sequence[str]:
     prices = ", ".join(f"{name} {plain(mark)}" for name, mark in stand_in.marks.items())
     accounts = stand_in.accounts or ("none yet",)
+    sealed = f"sapphire seal ... --data-dir {data_dir}"
+    keys = sealed if stand_in.venue in KEYED_VENUES else "none: no agent signs there"
     return (
         f"Sapphire  a stand-in of {stand_in.venue.label} ({stand_in.network}): no real money",
         f"  address {url}",
         f"  prices  {prices}",
         *(f"  account {account}" for account in accounts),
         f"  funding sapphire exchange ... {stand_in.approval}; --deposit DOLLARS",
-        f"  keys    sapphire seal ... --data-dir {data_dir}",
+        f"  keys    {keys}",
         "",
         *(f"export {name}={value}" for name, value in variables.items()),
         "",

@@ -32,14 +32,15 @@ def live_refusal(venue: Venue, settings: Settings) -> str | None:
         return drift.CAPABILITIES.live_refusal
     missing = [name for name in _NEEDS.get(venue, ()) if not _is_set(venue, name, settings)]
     if missing:
-        return f"{venue.label} is not set up for live trading: {', '.join(missing)} is missing"
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{venue.label} is not set up for live trading: {', '.join(missing)} {verb} missing"
     if settings.network == "testnet" and not _has_testnet(venue, settings):
         return f"{venue.label} has no testnet"
     return _token_list_refusal(settings) if venue is Venue.SPOT else None
 
 
 def further_tokens(settings: Settings) -> "tuple[Token, ...]":
-    """The user's own spot tokens (SPOT__LISTED_IN). Raises InvalidInputError: the list is bad."""
+    """The user's own spot tokens (SPOT_TOKEN_LIST). Raises InvalidInputError: the list is bad."""
     path = settings.further_urls.get(_LISTED_IN)
     return _read_tokens(Path(path)) if path else ()
 

@@ -63,7 +63,7 @@ def main() -> int:
     run = [verdict for verdict in verdicts.values() if verdict]
     parked = sum(verdict.word == "UNRESOLVED" for verdict in run)
     console.print(
-        f"{len(ROWS)} venues x {len(COLUMNS)} faults, {len(run)} runs, {parked} parked with an"
+        f"{len(ROWS)} markets x {len(COLUMNS)} faults, {len(run)} runs, {parked} parked with an"
         f" alert, {len(broken)} broken, {time.monotonic() - started:.1f} s"
     )
     return 1 if broken else 0

@@ -98,7 +98,7 @@ def test_load_settings_when_live_is_entered_on_purpose_then_taken() -> None:
         ({"SAPPHIRE_NETWORK": ""}, "SAPPHIRE_NETWORK=mainnet or testnet"),
         ({"SAPPHIRE_NETWORK": "main"}, "SAPPHIRE_NETWORK=mainnet or testnet"),
         ({"SAPPHIRE_FEED": "simulated"}, "SAPPHIRE_FEED=live"),
-        ({"SAPPHIRE_FEED": "replay"}, "SAPPHIRE_FEED=live"),
+        ({"SAPPHIRE_FEED": "replay"}, "SAPPHIRE_FEED=live: .* not replay ones"),
         ({"SAPPHIRE_FEED": ""}, "SAPPHIRE_FEED=live"),
     ],
 )
@@ -107,6 +107,11 @@ def test_load_settings_when_live_without_its_network_or_prices_then_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=named):
         load_settings({**LIVE, **changed})
+
+
+def test_load_settings_when_a_network_is_misspelt_on_paper_then_refused_too() -> None:
+    with pytest.raises(ConfigurationError, match="SAPPHIRE_NETWORK must be one of"):
+        load_settings({"SAPPHIRE_NETWORK": "main"})
 
 
 def test_load_settings_when_venues_are_set_up_then_their_addresses_and_key_names() -> None:
