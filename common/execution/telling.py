@@ -29,19 +29,15 @@ def telling(
     now: datetime,
     by: str = "",
 ) -> tuple[list[Write], list[OutboxMessage]]:
-    """A notification as the writes of the commit, and the messages to publish after it.
-
-    A trade for new fills, a risk for an end without them; nothing for what needs nobody. `by` is
-    the person who settled it by hand.
-    """
-    notification = _notification(before, after, order, fills, now=now, by=by)
+    """What `tell` says as the writes of the commit, and the messages to publish after it."""
+    notification = tell(before, after, order, fills, now=now, by=by)
     if notification is None:
         return [], []
     writes, message = notification_writes(notification)
     return writes, [message]
 
 
-def _notification(
+def tell(
     before: OrderIntent,
     after: OrderIntent,
     order: Order,
@@ -50,6 +46,10 @@ def _notification(
     now: datetime,
     by: str = "",
 ) -> Notification | None:
+    """A trade for new fills, a risk for an end without them; None for what needs nobody.
+
+    `by` is the person who settled it by hand.
+    """
     if by:
         kind = NotificationKind.RISK
         text = f"SETTLED BY HAND by {by}: {_settled(before, order, fills)}: {after.reason}"

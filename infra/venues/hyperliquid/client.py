@@ -72,7 +72,7 @@ class HyperliquidClient:
             raise TransientError(f"Hyperliquid {request['type']}: not JSON") from None
 
     async def exchange(self, body: str) -> VenueAnswer:
-        """Send `body` byte for byte, its weight paid before; every status is returned.
+        """Send `body` byte for byte; the caller has paid its weight. Every status is returned.
 
         Raises:
             TransientError: no connection; nothing was sent.

@@ -293,7 +293,6 @@ async def test_submit_when_no_batch_comes_back_then_unknown_for_good_and_never_s
 
 
 def test_capabilities_when_read_then_absence_and_resends_are_ruled_out() -> None:
-    assert not CAPABILITIES.client_order_id
     assert not CAPABILITIES.expires_after
     assert not CAPABILITIES.resends
     assert not CAPABILITIES.cancel_is_a_fence
