@@ -57,7 +57,7 @@ class _Told:
 
 
 class Recorder:
-    """The one writer of outcomes, for `execute` and `settle` alike."""
+    """The one writer of outcomes: of `execute`, of `settle`, and of a person through the api."""
 
     def __init__(self, store: DocumentStore, clock: Clock, *, max_attempts: int) -> None:
         self._store = store
