@@ -29,7 +29,7 @@ _LIFE = timedelta(minutes=5)
 
 
 async def venue_tables(now: datetime = NOON) -> dict[Venue, InstrumentTable]:
-    """The pairs of the four venues, as their adapters list them."""
+    """The pairs of every venue on paper, as its adapter lists them."""
     venues = make_venues(Settings(), MemoryStore(), ManualClock(now))
     return {venue: await adapter.load_instruments() for venue, adapter in venues.items()}
 

@@ -48,7 +48,7 @@ from tests.simulation.world import QUIET, START, FaultRates, World
 
 SYMBOLS = ("BTC", "ETH", "SOL")
 VENUES = (Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX)
-ACTIVE = timedelta(minutes=4)
+ACTIVE = timedelta(minutes=3)
 DRAIN = timedelta(minutes=36)
 TICK = timedelta(minutes=1)
 DRAIN_TICK = timedelta(minutes=4)  # nothing new comes: what is left has time

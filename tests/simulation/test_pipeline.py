@@ -14,7 +14,7 @@ from tests.simulation.scenario import FAULTS, run
 from tests.simulation.world import QUIET
 
 SEEDS = int(os.environ.get("SEEDS", "300"))
-CHUNK = 25
+CHUNK = 50
 MUTANT_SEEDS = 250
 FOUND_SEEDS = 400
 RARE = {"overfilled", "cancel_fails", "second_copy", "fenced"}  # not in every chunk of seeds
