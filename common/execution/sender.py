@@ -12,8 +12,10 @@ from common.domain.events import OutboxMessage
 from common.domain.instrument import Venue
 from common.domain.order import IntentStatus, Order, OrderPlan, OrderStatus, SignedRequest
 from common.errors import (
+    ConfigurationError,
     ConflictError,
     DeniedError,
+    InvalidInputError,
     OutcomeUnknownError,
     RateLimitedError,
     RejectedError,
@@ -82,6 +84,8 @@ class Sender:
         except (TransientError, OutcomeUnknownError, TimeoutError) as error:
             reason = str(error) or "it did not answer in time"
             return Unprepared(never_sent(reason), reason)
+        except (ConfigurationError, InvalidInputError) as error:
+            return Unprepared(never_sent(str(error)))  # ours to mend, no fault of the venue's
         except Exception as error:  # noqa: BLE001 - nothing was sent; another venue may do better
             reason = f"{type(error).__name__} while the order was prepared"
             return Unprepared(never_sent(reason), reason)

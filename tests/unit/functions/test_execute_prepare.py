@@ -141,7 +141,6 @@ async def test_execute_when_the_venue_refuses_before_it_is_sent_then_the_next_ve
         (OutcomeUnknownError("half an answer"), "half an answer"),
         (TimeoutError(), "it did not answer in time"),
         (KeyError("route"), "KeyError while the order was prepared"),
-        (ConfigurationError("no address"), "ConfigurationError while the order was prepared"),
     ],
 )
 async def test_execute_when_it_cannot_be_prepared_then_the_breaker_counts_it_and_the_next_venue(
@@ -157,6 +156,19 @@ async def test_execute_when_it_cannot_be_prepared_then_the_breaker_counts_it_and
     assert desk.hyperliquid.sent == []
     await desk.execute(attempt=2)
     assert desk.states() == ("FILLED", "FILLED", "EXECUTED", "EXECUTED")
+
+
+async def test_execute_when_our_own_setting_is_wrong_then_said_and_no_fault_of_the_venue(
+    desk: TradingDesk,
+) -> None:
+    desk.hyperliquid.refusals = [ConfigurationError("ARBITRUM_RPC_URL is missing")]
+
+    (message,) = await desk.execute()
+
+    assert message.event == OrderPlanned(plan=desk.plan, attempt=2)
+    assert desk.order(1).reason == "ARBITRUM_RPC_URL is missing"
+    assert Ref(BREAKERS, HL).id not in desk.rows(BREAKERS)
+    assert desk.hyperliquid.sent == []
 
 
 async def test_execute_when_preparing_takes_for_ever_then_it_is_cut_off(
