@@ -27,12 +27,14 @@ help: ## list the targets
 run: $(RUNTIME) ## start everything on http://127.0.0.1:8080 (FEED=live for real prices); Ctrl-C stops
 	@exec $(BIN)/sapphire run $(if $(FEED),--feed $(FEED)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
-# The simulation runs apart: counting lines would make its hundreds of thousands of steps crawl.
+# These run apart: counting lines would make their hundreds of thousands of steps crawl.
+UNCOUNTED := tests/simulation tests/faults tests/catalogue
+
 test: $(DEV) ## every test, warnings as errors, with the coverage gates (ARGS for pytest)
 	@rm -f coverage.json
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q --ignore=tests/simulation \
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(UNCOUNTED:%=--ignore=%) \
 		--cov --cov-report=json:coverage.json $(ARGS)
-	@$(BIN)/python -m pytest -n 2 -q tests/simulation
+	@$(BIN)/python -m pytest -n 2 -q $(UNCOUNTED)
 	@$(BIN)/python tools/coverage_gates.py coverage.json
 
 check: $(DEV) ## format, lint, types, import directions, architecture
