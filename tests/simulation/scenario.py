@@ -135,7 +135,7 @@ def rates_for(seed: int) -> FaultRates:
         garbled=rate(0.1),
         fills_repeated=rate(0.3),
         overfilled=rate(0.06),
-        cancel_fails=rate(0.9),
+        cancel_fails=0.5 + rate(0.45),  # asked for so seldom
         traded_by_hand=rate(0.2),
     )
 
