@@ -61,7 +61,7 @@ lock: ## lock requirements*.in again, with hashes, for Python 3.11 to 3.13 (need
 	uv pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command 'make lock' --quiet
+	--no-emit-find-links --no-strip-extras --custom-compile-command 'make lock' --quiet
 
 clean: ## remove .venv, .sapphire (the local state!) and every cache
 	rm -rf .venv .sapphire .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
