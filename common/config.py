@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.market import INTERVAL_MS
 from common.domain.money import parse_decimal
+from common.domain.parent_order import DURATION_MAX_S, SLICES_MAX
 from common.errors import ConfigurationError
 
 VERSION = "0.1.0"
@@ -65,6 +66,25 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSettings:
+    """SW-08, SW-09: which algorithm works an order, and how it hides."""
+
+    small_fraction: Decimal = Decimal("0.001")  # of the average hourly volume: below it, MARKET
+    large_fraction: Decimal = Decimal("0.10")  # of the same: from it on, ICEBERG
+    high_volatility: Decimal = Decimal("0.80")  # annualised, realised: from it on, TWAP
+    duration_s: int = 600  # of a TWAP or VWAP that does not say
+    slices: int = 10
+    visible_fraction: Decimal = Decimal("0.05")  # of an iceberg that does not say
+    rest_for: timedelta = timedelta(hours=1)  # LIMIT, ICEBERG, SNIPER that do not say
+    finish_grace: timedelta = timedelta(minutes=3)  # after the last slice, for what did not fill
+    catch_up_slices: int = 2  # a late slice is at most so many times the regular one
+    failures_max: int = 5  # children in a row that came to nothing, before a parent gives up
+    fuzz: Decimal = Decimal("0.02")  # of a child's quantity, either way
+    jitter_min_ms: int = 100
+    jitter_max_ms: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerSettings:
     """SW-07."""
 
@@ -97,6 +117,8 @@ class Settings:
     default_capital: Decimal = Decimal("10000")
     swarm: SwarmSettings = field(default_factory=SwarmSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
+    four_eyes: bool = False  # who halted does not resume
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     telegram: TelegramSettings = field(default_factory=TelegramSettings)
     venue_urls: Mapping[Venue, str] = field(default_factory=dict)
@@ -106,6 +128,7 @@ class Settings:
 
 FURTHER = (
     "ARBITRUM_RPC_URL",
+    "ARBITRUM_PRIVATE_RPC_URL",
     "OSTIUM_SUBGRAPH_URL",
     "SPOT_TOKEN_LIST",
     "SYMPHONY_AGENT_ID",
@@ -116,6 +139,7 @@ _CHOICES = {
     "SAPPHIRE_STORE": ("sqlite", "firestore"),
     "SAPPHIRE_BUS": ("embedded", "pubsub"),
     "SAPPHIRE_FEED": ("simulated", "live", "replay"),
+    "SAPPHIRE_FOUR_EYES": ("off", "on"),
 }
 _NETWORKS = ("mainnet", "testnet")
 
@@ -134,6 +158,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     kek_version = _kek_version(environ, problems)
     swarm = _swarm(environ, problems)
     capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
+    execution = _execution(environ, problems)
     if problems:
         raise ConfigurationError("; ".join(problems))
     return Settings(
@@ -149,6 +174,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         kek_version=kek_version,
         default_capital=capital,
         swarm=swarm,
+        execution=execution,
+        four_eyes=picked["SAPPHIRE_FOUR_EYES"] == "on",
         telegram=TelegramSettings(
             api_url=environ.get("TELEGRAM_API_URL") or TelegramSettings().api_url,
             chat_id=environ.get("TELEGRAM_CHAT_ID") or None,
@@ -166,6 +193,37 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             if environ.get(f"{venue}_API_KEY_SECRET")
         },
     )
+
+
+def _execution(environ: Mapping[str, str], problems: list[str]) -> ExecutionSettings:
+    """The thresholds of the selection matrix, and what an algorithm does that is not told more."""
+    known = ExecutionSettings()
+    small = _decimal(environ, "SAPPHIRE_SMALL_ORDER", known.small_fraction, problems)
+    large = _decimal(environ, "SAPPHIRE_LARGE_ORDER", known.large_fraction, problems)
+    if small > large:
+        problems.append("SAPPHIRE_SMALL_ORDER must not be above SAPPHIRE_LARGE_ORDER")
+    slices = _whole(environ, "SAPPHIRE_SLICES", known.slices, SLICES_MAX, problems)
+    duration_s = _whole(environ, "SAPPHIRE_DURATION_S", known.duration_s, DURATION_MAX_S, problems)
+    return replace(
+        known,
+        small_fraction=small,
+        large_fraction=large,
+        high_volatility=_decimal(
+            environ, "SAPPHIRE_HIGH_VOLATILITY", known.high_volatility, problems
+        ),
+        duration_s=duration_s,
+        slices=slices,
+    )
+
+
+def _whole(
+    environ: Mapping[str, str], name: str, default: int, most: int, problems: list[str]
+) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= most):
+        problems.append(f"{name} must be a whole number from 1 to {most}")
+        return default
+    return int(text)
 
 
 def _check_live(environ: Mapping[str, str], picked: Mapping[str, str], problems: list[str]) -> None:

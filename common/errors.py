@@ -7,6 +7,7 @@ SapphireError
 ├── RejectedError             the venue proves it said no; final                 -> acknowledge
 ├── OutcomeUnknownError       sent, no proof of the result; `settle` asks        -> acknowledge
 ├── DeniedError               our own limit said no, with its code               -> acknowledge
+│   └── LockedError           ... because somebody has stopped trading           -> acknowledge
 ├── StaleError                too old to act on                                  -> acknowledge
 ├── InvalidInputError         input that can never be right, with its place      -> acknowledge
 ├── NotFoundError             what was named does not exist                      -> acknowledge
@@ -60,6 +61,10 @@ class DeniedError(SapphireError):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+class LockedError(DeniedError):
+    """Trading is stopped, so nothing of this kind is taken at all."""
 
 
 class StaleError(SapphireError):

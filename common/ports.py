@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 from common.domain.events import OutboxMessage
 from common.domain.instrument import Capabilities, InstrumentTable, Venue
 from common.domain.market import MarketSnapshot
+from common.domain.moment import UtcDatetime
+from common.domain.money import Money
 from common.domain.notification import Notification
 from common.domain.order import Order, OrderReport, OrderSide, SignedRequest
 from common.wire import JsonObject
@@ -213,6 +215,16 @@ class ExecutionVenue(Protocol):
         Raises TransientError when the venue did not answer.
         """
 
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> "tuple[FundingPayment, ...]":
+        """What the account's positions were paid or charged from `since` on, oldest first.
+
+        Told again whenever it is asked for again: `payment_id` dedupes it. Empty where the venue
+        has no such payments, or puts them into the price of a position.
+        Raises TransientError when the venue did not answer: that is not "nothing".
+        """
+
     async def cancel(self, order: Order) -> OrderReport | None:
         """Cancel what is left; None when the venue has no such order.
 
@@ -243,6 +255,18 @@ class VenueOpenOrder:
 class VenueAccountState:
     positions: tuple[VenuePosition, ...]
     open_orders: tuple[VenueOpenOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPayment:
+    """What holding one symbol earned or cost at one moment, without any trade."""
+
+    payment_id: str  # the same whenever it is told; no two accounts share one
+    venue: Venue
+    account_id: str
+    symbol: str
+    amount: Money  # quote currency; positive was received, negative paid
+    ts_event: UtcDatetime
 
 
 Venues = Mapping[Venue, ExecutionVenue]

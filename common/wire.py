@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import is_dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -70,7 +71,8 @@ def canonical_json(value: object) -> str:
 
 
 def encode_message(message: OutboxMessage) -> JsonObject:
-    return {
+    """JSON-safe; `deliver_at` is there only where the message has one."""
+    body = {
         "type": type(message.event).__name__,
         "version": EVENT_VERSION,
         "id": message.message_id,
@@ -78,6 +80,9 @@ def encode_message(message: OutboxMessage) -> JsonObject:
         "occurred_at": iso(message.occurred_at),
         "data": to_document(message.event),
     }
+    if message.deliver_at is not None:
+        body["deliver_at"] = iso(message.deliver_at)
+    return body
 
 
 def decode_message(body: object) -> OutboxMessage:
@@ -100,15 +105,20 @@ def decode_message(body: object) -> OutboxMessage:
     if not isinstance(data, dict):
         raise InvalidInputError("data is not an object", code="INVALID_MESSAGE", where="data")
     event = cast("Event", from_document(cast("type[Any]", kind), data))
+    return OutboxMessage(
+        message_id=_text(body, "id"),
+        topic=_text(body, "topic"),
+        event=event,
+        occurred_at=_moment(body, "occurred_at"),
+        deliver_at=_moment(body, "deliver_at") if body.get("deliver_at") is not None else None,
+    )
+
+
+def _moment(body: JsonObject, field: str) -> datetime:
     try:
-        return OutboxMessage(
-            message_id=_text(body, "id"),
-            topic=_text(body, "topic"),
-            event=event,
-            occurred_at=from_iso(_text(body, "occurred_at")),
-        )
+        return from_iso(_text(body, field))
     except ValueError as error:
-        raise InvalidInputError(str(error), code="INVALID_MESSAGE", where="occurred_at") from None
+        raise InvalidInputError(str(error), code="INVALID_MESSAGE", where=field) from None
 
 
 def _text(body: JsonObject, field: str) -> str:

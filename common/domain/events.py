@@ -72,6 +72,46 @@ class KeySubmitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentOrderDue:
+    """Something of a parent order may be sent now: it is new, or a child of it has ended."""
+
+    parent_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged:
+    """A fill has changed a position. The exit rules of its order, `intent_id`, hold from that fill
+    on, unless a later fill's do.
+    """
+
+    book: str
+    position_id: str
+    intent_id: str
+    fill_count: int  # of the position, with this fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """An open order is not wanted any more. What it has filled until then stays filled."""
+
+    intent_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingStateChanged:
+    """Trading was halted or reduced within `scope`: entries that rest there are to be canceled."""
+
+    scope: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlattenRequested:
+    flatten_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationRaised:
     notification: Notification
 
@@ -83,6 +123,11 @@ Event = (
     | OrderPlanned
     | OrderUnknown
     | KeySubmitted
+    | ParentOrderDue
+    | PositionChanged
+    | CancelRequested
+    | TradingStateChanged
+    | FlattenRequested
     | NotificationRaised
 )
 
@@ -96,6 +141,11 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderPlanned,
         OrderUnknown,
         KeySubmitted,
+        ParentOrderDue,
+        PositionChanged,
+        CancelRequested,
+        TradingStateChanged,
+        FlattenRequested,
         NotificationRaised,
     )
 }
@@ -111,3 +161,4 @@ class OutboxMessage:
     topic: str
     event: Event
     occurred_at: UtcDatetime
+    deliver_at: UtcDatetime | None = None  # not before; None: at once

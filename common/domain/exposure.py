@@ -18,6 +18,9 @@ class Reservation:
     side: OrderSide
     quantity: Money
     price: Money
+    at_venue: bool = True  # False: a parent order's rest, which nothing was sent for yet
+    protective: bool = False  # a resting stop: reduce-only, so it never adds to what is closed
+    exits: bool = False  # an order that closes at once: the next one finds what it leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,15 @@ class Exposure:
         }
 
     def symbols_under_way(self, venue: str) -> set[str]:
-        return {each.symbol for each in self.reservations.values() if each.venue == venue}
+        """Whose quantity may change there at any moment by an order of ours that was sent.
+
+        A resting stop is not among them: it may rest for weeks, and `settle` asks for it first.
+        """
+        return {
+            each.symbol
+            for each in self.reservations.values()
+            if each.venue == venue and each.at_venue and not each.protective
+        }
 
     def venues(self) -> set[str]:
         held = {place for place, _, _ in self._places()}
@@ -65,6 +76,7 @@ class Exposure:
         """Signed base quantity at one venue once every other reservation of `side` has filled.
 
         What is under way counts as filled, so that two orders cannot both close the same holding.
+        A resting stop does not: the venue itself cuts it to what is held.
         """
         under_way = sum(
             (
@@ -73,28 +85,37 @@ class Exposure:
                 if key != intent_id
                 and (reservation.venue, reservation.symbol) == (venue, symbol)
                 and reservation.side is side
+                and not reservation.protective
             ),
             ZERO,
         )
         return self.held(venue, symbol) + under_way * side.sign
 
-    def held_anywhere(self, symbol: str) -> Decimal:
-        """The holding of `symbol` that is largest in size, signed."""
-        found = [
-            holding.signed_qty
-            for key, holding in self.holdings.items()
-            if key.split("|", 1)[1] == symbol
-        ]
-        return max(found, key=abs, default=ZERO)
+    def left_after_exits(self, intent_id: str, venue: str, symbol: str) -> Decimal:
+        """Signed base quantity at one venue once every other exit that is under way has filled."""
+        return self.held(venue, symbol) + sum(
+            (
+                each.quantity * each.side.sign
+                for key, each in self.reservations.items()
+                if key != intent_id and each.exits and (each.venue, each.symbol) == (venue, symbol)
+            ),
+            ZERO,
+        )
 
     def notional(self) -> Decimal:
         """The worst absolute notional over the order in which the reservations may fill, summed
         over holdings.
         """
-        total = ZERO
-        for key in {*self.holdings, *(_key(r.venue, r.symbol) for r in self.reservations.values())}:
-            total += self._worst(key)
-        return total
+        return sum((self._worst(key) for key in self._keys()), ZERO)
+
+    def notional_at(self, venue: str) -> Decimal:
+        """The same at one venue."""
+        return sum(
+            (self._worst(key) for key in self._keys() if key.split("|", 1)[0] == venue), ZERO
+        )
+
+    def _keys(self) -> set[str]:
+        return {*self.holdings, *(_key(r.venue, r.symbol) for r in self.reservations.values())}
 
     def _worst(self, key: str) -> Decimal:
         holding = self.holdings.get(key)
@@ -102,7 +123,7 @@ class Exposure:
         price = holding.price if holding else ZERO
         buys = sells = ZERO
         for reservation in self.reservations.values():
-            if _key(reservation.venue, reservation.symbol) != key:
+            if reservation.protective or _key(reservation.venue, reservation.symbol) != key:
                 continue
             price = max(price, reservation.price)
             if reservation.side is OrderSide.BUY:

@@ -51,6 +51,25 @@ class MarketSnapshot:
     funding_rate_8h: Money | None  # fraction per 8 hours; None where there is none
     observed_at: UtcDatetime  # when the feed saw it; age = now - observed_at
     source: str  # replay, live:hyperliquid, simulated
+    hourly_volume: Money | None = None  # base units, of the latest candles; in the stored one only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleHour:
+    """The closed candles that opened within one UTC hour; the document under `candle_hours`."""
+
+    symbol: str
+    interval: str
+    hour_ms: int
+    candles: tuple[Candle, ...]  # oldest first
+
+
+HOUR_MS = 3_600_000
+
+
+def candle_hour_id(symbol: str, interval: str, open_time_ms: int) -> str:
+    """`BTC:5m:490000`: the hours since 1970 at the end, so that ids are in order of time."""
+    return f"{symbol}:{interval}:{open_time_ms // HOUR_MS}"
 
 
 INTERVAL_MS = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from common.domain.exit_rules import ExitRules
 from common.domain.instrument import OrderType, TimeInForce, Venue
 from common.domain.moment import UtcDatetime
 from common.domain.money import ZERO, Money
@@ -13,8 +14,24 @@ class OrderSide(StrEnum):
     SELL = "SELL"
 
     @property
+    def opposite(self) -> "OrderSide":
+        return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
+
+    @property
     def sign(self) -> int:
         return 1 if self is OrderSide.BUY else -1
+
+
+class OrderPurpose(StrEnum):
+    """What an order is for. All but ENTRY close, are reduce-only, and come from `monitor`."""
+
+    ENTRY = "ENTRY"  # a signal's own: it opens, adds, reverses or closes
+    STOP_LOSS = "STOP_LOSS"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING_STOP = "TRAILING_STOP"
+    TIME_LIMIT = "TIME_LIMIT"
+    EMERGENCY = "EMERGENCY"  # a protective order that triggered and did not fill, or cannot rest
+    FLATTEN = "FLATTEN"
 
 
 class OrderStatus(StrEnum):
@@ -88,7 +105,8 @@ class IntentStatus(StrEnum):
     RETRYING = "RETRYING"  # the last attempt is proven dead; the next may be written
     FILLED = "FILLED"
     PARTIAL = "PARTIAL"  # ended with some of the quantity
-    REJECTED = "REJECTED"
+    REJECTED = "REJECTED"  # the venue proves it refused, or ended it with nothing filled
+    CANCELED = "CANCELED"  # it rested, and ended with nothing filled before it was reached
     DENIED = "DENIED"
     EXPIRED = "EXPIRED"
     UNRESOLVED = "UNRESOLVED"  # a person must look; the reservation is kept
@@ -103,6 +121,7 @@ _INTENT_TERMINAL = frozenset(
         IntentStatus.FILLED,
         IntentStatus.PARTIAL,
         IntentStatus.REJECTED,
+        IntentStatus.CANCELED,
         IntentStatus.DENIED,
         IntentStatus.EXPIRED,
     }
@@ -129,7 +148,7 @@ class OrderPlan:
     book: str
     agent_id: str
     deployment_id: str
-    delivery_id: str
+    delivery_id: str  # empty for an exit, which no signal waits for
     signal_id: str
     symbol: str
     side: OrderSide
@@ -141,6 +160,25 @@ class OrderPlan:
     created_at: UtcDatetime
     expires_at: UtcDatetime
     paper: bool = True  # whether it is for paper venues; the other kind never sees it
+    time_in_force: TimeInForce = TimeInForce.IOC
+    trigger_price: Money | None = None
+    reduce_only: bool = False
+    purpose: OrderPurpose = OrderPurpose.ENTRY
+    position_id: str = ""  # that an exit closes
+    parent_order_id: str = ""  # of a child; empty for an order that goes whole
+    exec_algorithm_id: str = ""
+    slice_no: int = 0  # of a child: 1, 2, ...
+    exits: ExitRules | None = None  # how the position that it opens is to end
+
+    @property
+    def effect_id(self) -> str:
+        """What its delivery waits for, and what its quantity is reserved under at first."""
+        return self.parent_order_id or self.intent_id
+
+    @property
+    def is_protective(self) -> bool:
+        """It rests at the venue until a price is reached, and only ever closes."""
+        return self.trigger_price is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +213,9 @@ class Order:
     post_only: bool = False  # rest in the book or be refused
     trigger_price: Money | None = None
     sent_again: bool = False  # `settle` has sent its bytes too
+    parent_order_id: str = ""
+    exec_spawn_id: str = ""  # the order that an algorithm spawned it from
+    exec_algorithm_id: str = ""
     settled_by_hand: bool = False  # a person said what it came to (common/execution/by_hand.py)
 
 
@@ -214,6 +255,7 @@ class OrderIntent:
     created_at: UtcDatetime
     updated_at: UtcDatetime
     audit_head: str = ""  # hash of the newest audit row of this effect
+    cancel_wanted: bool = False  # nothing of it is sent any more, neither again nor anew
 
 
 class LiquiditySide(StrEnum):
@@ -254,6 +296,9 @@ class FillRecord:
     position_id: str
     realized_pnl: Money
     recorded_at: UtcDatetime
+    purpose: OrderPurpose = OrderPurpose.ENTRY
+    parent_order_id: str = ""
+    position_fill: int = 0  # its number among all fills of the position, from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

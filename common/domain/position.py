@@ -30,6 +30,7 @@ class Position:
     fill_count: int
     opened_at: UtcDatetime
     updated_at: UtcDatetime
+    trip_pnl: Money = ZERO  # realised since it was last flat, after commissions
 
     @property
     def side(self) -> PositionSide:
@@ -66,6 +67,7 @@ def _applied(position: Position, fill: Fill, now: datetime) -> Position:
     delta = quantity * fill.side.sign
     before = position.signed_qty
     after = before + delta
+    opens_anew = before == 0 or before * after < 0
     realized = ZERO
     if before == 0 or (before > 0) == (delta > 0):
         cost = position.open_cost + fill.last_px * quantity
@@ -77,6 +79,7 @@ def _applied(position: Position, fill: Fill, now: datetime) -> Position:
         proceeds = fill.last_px * closed
         realized = proceeds - share if before > 0 else share - proceeds
         cost = position.open_cost - share + fill.last_px * (quantity - closed)
+    trip = position.trip_pnl + realized - fill.commission
     return replace(
         position,
         signed_qty=after,
@@ -84,6 +87,7 @@ def _applied(position: Position, fill: Fill, now: datetime) -> Position:
         realized_pnl=position.realized_pnl + realized,
         commissions=position.commissions + fill.commission,
         fill_count=position.fill_count + 1,
-        opened_at=now if before == 0 else position.opened_at,
+        opened_at=now if opens_anew else position.opened_at,
         updated_at=now,
+        trip_pnl=ZERO if after == 0 or before * after < 0 else trip,
     )

@@ -66,3 +66,6 @@ class RoutingDecision:
     mode: RoutingMode = RoutingMode.PRIORITY  # in force; `routing_reason` says why it differs
     shares: tuple[RoutedShare, ...] = ()  # of a split, the largest first
     left_over: Money = ZERO  # base units of a split that no venue could take
+    policy_version: str = ""  # of the rules that let it through
+    algorithm: str = ""  # how it is executed, and why so
+    algorithm_reason: str = ""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from common.domain.instrument import Venue
 from common.domain.moment import UtcDatetime
 from common.domain.money import Money
+from common.domain.parent_order import ExecutionWish
 
 
 class PositionSide(StrEnum):
@@ -39,6 +40,10 @@ class SizeType(StrEnum):
     PERCENTAGE = "percentage"  # of the deployment's capital, 0 < value <= 100
     FIXED = "fixed"  # quote currency
     QUANTITY = "quantity"  # base units
+    VOLATILITY = (
+        "volatility"  # percent of the capital that one standard deviation of a day may cost
+    )
+    KELLY = "kelly"  # percent of the Kelly fraction that the agent's record gives, 0 < value <= 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +54,12 @@ class SizeModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskModel:
-    """`stop` is a fraction of the entry price given in percent, 2.5 = 2.5 %."""
+    """Distances are fractions of the entry price given in percent, 2.5 = 2.5 %."""
 
-    type: str  # trailing-stop
+    type: str  # trailing-stop, stop-loss
     stop: Money
+    take_profit: Money | None = None
+    time_limit_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,7 @@ class Signal:
     reference_price: Money | None  # mark when the signal was made
     created_at: UtcDatetime
     expires_at: UtcDatetime
+    execution: ExecutionWish | None = None  # None: as the selection matrix says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +99,10 @@ class SignalRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLeg:
-    """One venue's share of a delivery that was split; its own intent, plan and end."""
+    """One venue's share of a delivery that was split; its own intent, plan and end.
+
+    Where an algorithm works the share, `intent_id` is the parent order's id.
+    """
 
     intent_id: str
     plan_hash: str
@@ -114,7 +125,7 @@ class Delivery:
     reason_code: str
     reason: str
     venue: str | None
-    intent_id: str | None
+    intent_id: str | None  # or the id of the parent order that an algorithm works
     plan_hash: str | None  # of the OrderPlan that route made; execute takes no other
     created_at: UtcDatetime
     updated_at: UtcDatetime

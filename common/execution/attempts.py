@@ -32,7 +32,10 @@ def new_order(
     candidate: int,
     now: datetime,
 ) -> Order:
-    """The order of this attempt, complete before anything is sent."""
+    """The order of this attempt, complete before anything is sent.
+
+    `expires_at` is of its way to the venue; what rests there is ended by a cancel.
+    """
     chosen = plan.candidates[candidate]
     order_id = client_order_id(plan.intent_id, attempt)
     expires_at = now + capabilities.order_ttl
@@ -54,7 +57,7 @@ def new_order(
         symbol=plan.symbol,
         side=plan.side,
         order_type=plan.order_type,
-        time_in_force=TimeInForce.IOC,
+        time_in_force=plan.time_in_force,
         quantity=chosen.quantity,
         price=chosen.price,
         nonce=to_ms(now),
@@ -67,6 +70,11 @@ def new_order(
         submitted_at=now,
         expires_at=expires_at,
         updated_at=now,
+        reduce_only=plan.reduce_only,
+        trigger_price=plan.trigger_price,
+        parent_order_id=plan.parent_order_id,
+        exec_spawn_id=plan.parent_order_id,
+        exec_algorithm_id=plan.exec_algorithm_id,
     )
 
 
@@ -120,15 +128,22 @@ def next_intent(intent: OrderIntent, order: Order, *, now: datetime) -> OrderInt
 def order_after(
     order: Order, outcome: Outcome, new_fills: tuple[Fill, ...], *, now: datetime
 ) -> Order:
-    """The order with the outcome and the fills that were not known before."""
+    """The order with the outcome and the fills that were not known before.
+
+    One that has ended does not open again, though the venue may say that more has filled than it
+    tells: reconciliation goes on asking.
+    """
     quantity = sum((fill.last_qty for fill in new_fills), ZERO)
     filled = order.filled_qty + quantity
     spent = (order.avg_px or ZERO) * order.filled_qty + sum(
         (fill.last_px * fill.last_qty for fill in new_fills), ZERO
     )
+    status = _status_after(outcome, filled, order.quantity)
+    if order.status.is_terminal and not status.is_terminal:
+        status = order.status
     return replace(
         order,
-        status=_status_after(outcome, filled, order.quantity),
+        status=status,
         venue_order_id=outcome.venue_order_id or order.venue_order_id,
         filled_qty=filled,
         avg_px=spent / filled if filled else None,
@@ -166,10 +181,10 @@ def retry_after(
     """Whether a dead attempt may be followed by another, and at which venue.
 
     A refusal moves on to the next venue; an order that never arrived may be tried again where it
-    was. Nothing is tried once any of it has filled, the plan is out of time, or a person was
-    called.
+    was. Nothing is tried once any of it has filled, the plan is out of time, it is not wanted any
+    more, or a person was called.
     """
-    if intent.status is IntentStatus.UNRESOLVED:
+    if intent.status is IntentStatus.UNRESOLVED or intent.cancel_wanted:
         return None
     if intent.attempt >= max_attempts or intent.filled_qty > 0 or now >= intent.plan.expires_at:
         return None
@@ -208,6 +223,8 @@ def intent_after(
         return replace(known, status=IntentStatus.FILLED, reason_code="FILLED"), None
     if filled > 0:
         return replace(known, status=IntentStatus.PARTIAL, reason_code="PARTIALLY_FILLED"), None
+    if order.status is OrderStatus.CANCELED and order.time_in_force is TimeInForce.GTC:
+        return replace(known, status=IntentStatus.CANCELED), None
     retry = retry_after(known, outcome, max_attempts=max_attempts, now=now)
     if retry is not None:
         return replace(known, status=IntentStatus.RETRYING, candidate=retry.candidate), retry

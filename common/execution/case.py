@@ -1,22 +1,30 @@
 """All documents that one order effect touches, read together before each compare-and-set."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, book_named
+from common.books import ACCOUNTS, EXPOSURES, ORDER_INTENTS, ORDERS, PARENT_ORDERS, book_named
 from common.documents import Stored, load
+from common.domain.account import Account
 from common.domain.exposure import Exposure
 from common.domain.order import Order, OrderIntent
+from common.domain.parent_order import ParentOrder
 from common.domain.signal import Delivery
 from common.errors import InvalidInputError
-from common.ports import DocumentStore, Ref
+from common.ports import Document, DocumentStore, Ref
+from common.wire import from_document
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     intent: Stored[OrderIntent]
     order: Stored[Order]
-    delivery: Stored[Delivery]
     exposure: Stored[Exposure]
+    delivery: Stored[Delivery] | None  # None: an exit, which no signal waits for
+    parent: Stored[ParentOrder] | None  # of a child
+    account: Stored[Account] | None  # None before the deployment's first fill
 
 
 async def load_case(store: DocumentStore, intent_id: str, client_order_id: str) -> Case:
@@ -25,10 +33,30 @@ async def load_case(store: DocumentStore, intent_id: str, client_order_id: str) 
     if intent is None:
         raise InvalidInputError("no such intent", where=f"{ORDER_INTENTS}/{intent_id}")
     plan = intent.value.plan
-    book = book_named(plan.book)
-    order = await load(store, Order, Ref(ORDERS, client_order_id))
-    delivery = await load(store, Delivery, Ref(book.deliveries, plan.delivery_id))
-    exposure = await load(store, Exposure, Ref(EXPOSURES, plan.deployment_id))
-    if order is None or delivery is None or exposure is None:
-        raise InvalidInputError("its order, delivery or exposure is missing", where=intent_id)
-    return Case(intent, order, delivery, exposure)
+    refs = [
+        Ref(ORDERS, client_order_id),
+        Ref(EXPOSURES, plan.deployment_id),
+        Ref(ACCOUNTS, plan.deployment_id),
+    ]
+    if plan.delivery_id:
+        refs.append(Ref(book_named(plan.book).deliveries, plan.delivery_id))
+    if plan.parent_order_id:
+        refs.append(Ref(PARENT_ORDERS, plan.parent_order_id))
+    found = dict(zip(refs, await store.get_many(refs), strict=True))
+    waiting = {ref.collection: document for ref, document in found.items()}
+    order = _stored(Order, waiting[ORDERS])
+    exposure = _stored(Exposure, waiting[EXPOSURES])
+    delivery = _stored(Delivery, waiting.get(book_named(plan.book).deliveries))
+    parent = _stored(ParentOrder, waiting.get(PARENT_ORDERS))
+    lost = (plan.delivery_id and delivery is None) or (plan.parent_order_id and parent is None)
+    if order is None or exposure is None or lost:
+        raise InvalidInputError(
+            "its order, exposure, delivery or parent order is missing", where=intent_id
+        )
+    return Case(intent, order, exposure, delivery, parent, _stored(Account, waiting[ACCOUNTS]))
+
+
+def _stored(kind: type[T], document: Document | None) -> Stored[T] | None:
+    if document is None:
+        return None
+    return Stored(document.ref, from_document(kind, document.data), document.version)

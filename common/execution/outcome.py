@@ -1,10 +1,14 @@
-"""What is proven about one order, however it was learned: the venue's answer, a query, or time."""
+"""What is proven about one order, however it was learned: the venue's answer, a query, or time.
+
+A venue's own words are kept and told to people, so what looks like a key is taken out of them.
+"""
 
 from dataclasses import dataclass
 
 from common.domain.money import ZERO, Money
 from common.domain.order import Fill, OrderReport, OrderStatus
 from common.how.limits import Refusal
+from common.redaction import redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,7 @@ def from_report(report: OrderReport) -> Outcome:
     return Outcome(
         status=report.status,
         code=code,
-        reason=report.reason,
+        reason=redact(report.reason),
         fills=report.fills,
         filled_qty=report.filled_qty,
         venue_order_id=report.venue_order_id,
@@ -40,7 +44,9 @@ def from_report(report: OrderReport) -> Outcome:
 
 
 def rejected(code: str, reason: str) -> Outcome:
-    return Outcome(status=OrderStatus.REJECTED, code=code, reason=reason, of_one_sending=True)
+    return Outcome(
+        status=OrderStatus.REJECTED, code=redact(code), reason=redact(reason), of_one_sending=True
+    )
 
 
 def never_sent(reason: str) -> Outcome:
@@ -55,7 +61,7 @@ def denied(refusal: Refusal) -> Outcome:
 
 
 def unknown(reason: str) -> Outcome:
-    return Outcome(status=OrderStatus.UNKNOWN, code="OUTCOME_UNKNOWN", reason=reason)
+    return Outcome(status=OrderStatus.UNKNOWN, code="OUTCOME_UNKNOWN", reason=redact(reason))
 
 
 def absent(reason: str) -> Outcome:

@@ -36,6 +36,7 @@ class Reconciliation:
     differences: dict[str, Difference]  # by symbol
     external_orders: tuple[str, ...]  # venue order ids that rest there and are not ours
     checked_at: UtcDatetime
+    funded_until: UtcDatetime | None = None  # its funding payments are booked up to then
 
     @staticmethod
     def empty(deployment_id: str, venue: Venue, *, now: datetime) -> "Reconciliation":

@@ -2,39 +2,39 @@
 commit.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.audit import audit_write, head_after
-from common.books import BOOKS, FILLS, ORDER_INTENTS
+from common.books import BOOKS, ORDER_INTENTS
 from common.contention import retry_on_conflict
-from common.documents import Stored, create, load, put
+from common.documents import load
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.events import OutboxMessage
-from common.domain.exposure import Exposure
-from common.domain.identifiers import prefixed_id
-from common.domain.instrument import Venue
 from common.domain.money import ZERO, plain
 from common.domain.order import (
-    ORDER_MOVES,
     Fill,
-    FillRecord,
     IntentStatus,
     Order,
     OrderIntent,
     OrderPlan,
 )
-from common.domain.position import EXACT, Position, apply_fill
+from common.domain.parent_order import ParentOrder
 from common.domain.signal import SignalStatus
 from common.execution.attempts import Retry, follow_up, intent_after, order_after
+from common.execution.booking import Booking, book_fills, empty_position, fill_record, fill_ref
 from common.execution.by_hand import Sighting, beyond_booked, outcome_by_hand
 from common.execution.case import Case, load_case
+from common.execution.consequences import exposure_after, is_news, news_of, parent_after
 from common.execution.deliveries import End, intent_ends
+from common.execution.exposures import exposure_writes
 from common.execution.outcome import Outcome
+from common.execution.parents import parent_end
 from common.execution.signals import finish_signal
 from common.execution.telling import overfilled, telling
 from common.how.denial import Denial
+from common.how.limits import Refusal
 from common.outbox import outbox_write
 from common.ports import Clock, Create, DocumentStore, Ref, Write
 
@@ -42,6 +42,7 @@ DELIVERY_END = {
     IntentStatus.FILLED: SignalStatus.EXECUTED,
     IntentStatus.PARTIAL: SignalStatus.PARTIAL,
     IntentStatus.REJECTED: SignalStatus.FAILED,
+    IntentStatus.CANCELED: SignalStatus.SKIPPED,
     IntentStatus.DENIED: SignalStatus.DENIED,
     IntentStatus.EXPIRED: SignalStatus.EXPIRED,
     IntentStatus.UNRESOLVED: SignalStatus.FAILED,
@@ -82,7 +83,7 @@ class Recorder:
             fills = await self._new_fills(case.order.value, outcome.fills)
             now = self._clock.now()
             order = order_after(case.order.value, outcome, fills, now=now)
-            if not fills and not _moves(case.order.value, order):
+            if not fills and not is_news(case, order):
                 return None
             return _Told(
                 case.intent.value.plan, await self._commit(case, order, outcome, fills, now)
@@ -107,12 +108,7 @@ class Recorder:
                 reason=reason,
                 updated_at=now,
             )
-            audit = _audit(intent, case.order.value, now)
-            intent = replace(intent, audit_head=head_after(audit))
-            writes: list[Write] = [case.intent.update(intent)]
-            writes += await self._end_delivery(case, intent, now)
-            told, messages = telling(case.intent.value, intent, case.order.value, (), now=now)
-            await self._store.commit([*writes, *told, audit])
+            messages = await self._write(case, intent, case.order.value, now)
             return _Told(intent.plan, messages)
 
         return await self._once(once, intent_id)
@@ -138,7 +134,7 @@ class Recorder:
 
         return await self._once(once, intent_id)
 
-    async def abandon_retry(self, intent_id: str) -> list[OutboxMessage]:
+    async def abandon_retry(self, intent_id: str, end: Refusal) -> list[OutboxMessage]:
         """End an intent whose next attempt was allowed but never begun; its last order is dead."""
 
         async def once() -> _Told | None:
@@ -150,17 +146,12 @@ class Recorder:
             intent = replace(
                 case.intent.value,
                 status=IntentStatus.EXPIRED,
-                reason_code="SIGNAL_EXPIRED",
-                reason="The signal expired before the next attempt began",
+                reason_code=end.code,
+                reason=end.reason,
                 updated_at=now,
             )
-            audit = _audit(intent, case.order.value, now)
-            intent = replace(intent, audit_head=head_after(audit))
-            writes: list[Write] = [case.intent.update(intent), audit]
-            writes.append(case.exposure.update(case.exposure.value.release(intent_id)))
-            writes += await self._end_delivery(case, intent, now)
-            await self._store.commit(writes)
-            return _Told(intent.plan, [])
+            messages = await self._write(case, intent, case.order.value, now)
+            return _Told(intent.plan, messages)
 
         return await self._once(once, intent_id)
 
@@ -171,7 +162,8 @@ class Recorder:
         told = await retry_on_conflict(once, what=f"intent {intent_id}")
         if told is None:
             return []
-        await finish_signal(self._store, BOOKS[told.plan.book], told.plan.signal_id)
+        if told.plan.delivery_id:
+            await finish_signal(self._store, BOOKS[told.plan.book], told.plan.signal_id)
         return told.messages
 
     async def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
@@ -194,32 +186,61 @@ class Recorder:
         now: datetime,
     ) -> list[OutboxMessage]:
         intent, retry = self._intent(case, order, outcome, fills, now)
-        positions = await self._positions(case, fills, now)
-        writes: list[Write] = [case.order.update(order)]
-        audit = _audit(intent, order, now, by=outcome.by)
-        intent = replace(intent, audit_head=head_after(audit))
-        writes.append(case.intent.update(intent))
-        exposure = case.exposure.value
-        for stored, position, records in positions:
-            writes.append(put(stored, position_ref(position), position))
-            writes += [create(fill_ref(record.fill), record) for record in records]
-            exposure = exposure.hold(
-                venue=position.venue,
-                symbol=position.symbol,
-                signed_qty=position.signed_qty,
-                price=records[-1].fill.last_px,
-            )
-        exposure = _reserve_what_is_open(exposure, intent, order)
-        if exposure != case.exposure.value:
-            writes.append(case.exposure.update(exposure))
-        writes += await self._end_delivery(case, intent, now)
-        told, messages = telling(case.intent.value, intent, order, fills, now=now, by=outcome.by)
+        booking = await self._booking(case, fills, now) if fills else None
+        known = replace(outcome, fills=fills)
         onward = follow_up(case.intent.value, intent, order, retry, now)
-        writes += [*told, *(outbox_write(message) for message in onward), audit]
+        return await self._write(
+            case, intent, order, now, outcome=known, booking=booking, onward=onward
+        )
+
+    async def _write(
+        self,
+        case: Case,
+        intent: OrderIntent,
+        order: Order,
+        now: datetime,
+        *,
+        outcome: Outcome | None = None,
+        booking: Booking | None = None,
+        onward: Sequence[OutboxMessage] = (),
+    ) -> list[OutboxMessage]:
+        """Everything that follows from the intent's new state, in one commit."""
+        fills = outcome.fills if outcome else ()
+        by = outcome.by if outcome else ""
+        audit = _audit(intent, order, now, by=by)
+        intent = replace(intent, audit_head=head_after(audit))
+        parent = parent_after(case, intent, fills, now)
+        exposure = exposure_after(case, intent, order, booking, parent)
+        writes: list[Write] = [case.intent.update(intent), audit]
+        if order != case.order.value:
+            writes.append(case.order.update(order))
+        if booking is not None:
+            writes += booking.writes()
+        if case.parent is not None and parent is not None and parent != case.parent.value:
+            writes.append(case.parent.update(parent))
+        if exposure != case.exposure.value:
+            writes += await exposure_writes(
+                self._store,
+                case.exposure,
+                exposure,
+                book=intent.plan.book,
+                agent_id=intent.plan.agent_id,
+            )
+        writes += await self._end_delivery(case, intent, parent, now)
+        told, messages = telling(case.intent.value, intent, order, fills, now=now, by=by)
+        onward = [*onward, *news_of(case, intent, booking, now)]
+        writes += [*told, *(outbox_write(message) for message in onward)]
         if fills:
             writes += await self._freeze_overfilled(intent, order, now)
         await self._store.commit(writes)
         return [*messages, *onward]
+
+    async def _booking(self, case: Case, fills: tuple[Fill, ...], now: datetime) -> Booking:
+        """One order fills one position."""
+        plan, order = case.intent.value.plan, case.order.value
+        empty = empty_position(plan, order.venue, order.symbol, now=now)
+        records = tuple(fill_record(plan, fill, now=now) for fill in fills)
+        return await book_fills(self._store, empty, case.account, records, now=now)
 
     def _intent(
         self,
@@ -243,43 +264,29 @@ class Recorder:
             )
         return replace(intent, filled_qty=intent.filled_qty + quantity, updated_at=now), None
 
-    async def _positions(
-        self, case: Case, fills: tuple[Fill, ...], now: datetime
-    ) -> list[tuple[Stored[Position] | None, Position, list[FillRecord]]]:
-        """The position after the fills (one order fills one position), and each fill's record."""
-        if not fills:
+    async def _end_delivery(
+        self, case: Case, intent: OrderIntent, parent: ParentOrder | None, now: datetime
+    ) -> list[Write]:
+        """Of an order that went whole, with the order. A parent ends by `advance`; here it may
+        only end otherwise than it had, by a fill that came late.
+        """
+        plan = intent.plan
+        if case.delivery is None:
             return []
-        plan = case.intent.value.plan
-        order = case.order.value
-        empty = empty_position(plan, order.venue, order.symbol, now=now)
-        stored = await load(self._store, Position, position_ref(empty))
-        position = stored.value if stored else empty
-        records: list[FillRecord] = []
-        for fill in fills:
-            after = apply_fill(position, fill, now=now)
-            records.append(
-                FillRecord(
-                    fill=fill,
-                    book=plan.book,
-                    agent_id=plan.agent_id,
-                    deployment_id=plan.deployment_id,
-                    signal_id=plan.signal_id,
-                    intent_id=plan.intent_id,
-                    position_id=position.position_id,
-                    realized_pnl=EXACT.subtract(after.realized_pnl, position.realized_pnl),
-                    recorded_at=now,
-                )
+        if case.parent is not None:
+            ended = parent is not None and parent.status.is_terminal
+            if not ended or parent is None or parent.status is case.parent.value.status:
+                return []
+            end = replace(parent_end(parent), reason_code="FILLED_LATE")
+            return await intent_ends(
+                self._store, case.delivery, parent.parent_order_id, end, now=now
             )
-            position = after
-        return [(stored, position, records)]
-
-    async def _end_delivery(self, case: Case, intent: OrderIntent, now: datetime) -> list[Write]:
         status = DELIVERY_END.get(intent.status)
         if intent.status is IntentStatus.DENIED and intent.reason_code == Denial.SIGNAL_EXPIRED:
             status = SignalStatus.EXPIRED
         if status is None:
             return []
-        plan, delivery = intent.plan, case.delivery.value
+        delivery = case.delivery.value
         leg = delivery.leg(plan.intent_id)
         late = (leg or delivery).status.is_terminal and intent.filled_qty > 0
         end = End(
@@ -315,56 +322,6 @@ class Recorder:
 
 
 _UNPROVEN = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN, IntentStatus.WORKING})
-
-
-def _moves(before: Order, after: Order) -> bool:
-    return after.status in ORDER_MOVES[before.status] and after.status is not before.status
-
-
-def fill_ref(fill: Fill) -> Ref:
-    """The venue's own trade id, so that a fill told twice is one document.
-
-    With the account: two accounts of ours can be the two sides of one trade.
-    """
-    return Ref(FILLS, prefixed_id("fil", fill.venue, fill.account_id, fill.trade_id))
-
-
-def position_ref(position: Position) -> Ref:
-    return Ref(BOOKS[position.book].positions, position.position_id)
-
-
-def empty_position(
-    deployment: Deployment | OrderPlan, venue: Venue, symbol: str, *, now: datetime
-) -> Position:
-    """Flat; its id is the place of every fill of this deployment, venue and symbol."""
-    return Position(
-        position_id=prefixed_id("pos", deployment.book, deployment.deployment_id, venue, symbol),
-        book=deployment.book,
-        agent_id=deployment.agent_id,
-        deployment_id=deployment.deployment_id,
-        venue=venue,
-        symbol=symbol,
-        signed_qty=ZERO,
-        open_cost=ZERO,
-        realized_pnl=ZERO,
-        commissions=ZERO,
-        fill_count=0,
-        opened_at=now,
-        updated_at=now,
-    )
-
-
-def _reserve_what_is_open(exposure: Exposure, intent: OrderIntent, order: Order) -> Exposure:
-    """Hold what may still fill; let go of it only when the intent has ended."""
-    held = exposure.reservations.get(intent.plan.intent_id)
-    if held is None:
-        return exposure
-    if intent.status.is_terminal:
-        return exposure.release(intent.plan.intent_id)
-    if order.client_order_id != intent.client_order_id:
-        return exposure
-    left = max(order.quantity - order.filled_qty, ZERO)
-    return exposure.reserve(intent.plan.intent_id, replace(held, quantity=left))
 
 
 def _audit(intent: OrderIntent, order: Order, now: datetime, by: str = "") -> Create:

@@ -33,6 +33,7 @@ from common.execution.outcome import (
 from common.execution.recorder import Recorder
 from common.how.limits import Refusal
 from common.ports import Clock, DocumentStore, ExecutionVenue, Ref
+from common.redaction import redact
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
 
@@ -48,6 +49,11 @@ class Unprepared:
     problem: str | None = None
 
 
+def _unprepared(reason: str) -> Unprepared:
+    outcome = never_sent(reason)
+    return Unprepared(outcome, outcome.reason)
+
+
 class Sender:
     """The one way to a venue, for `execute` and for the resends of `settle`."""
 
@@ -61,6 +67,7 @@ class Sender:
         self._store = store
         self._clock = clock
         self._venues = venues
+        self._limits = settings.limits
         self._breakers = Breakers(store, clock, settings.breaker)
         self.recorder = Recorder(store, clock, max_attempts=settings.limits.max_attempts)
 
@@ -83,12 +90,11 @@ class Sender:
             raise
         except (TransientError, OutcomeUnknownError, TimeoutError) as error:
             reason = str(error) or "it did not answer in time"
-            return Unprepared(never_sent(reason), reason)
+            return _unprepared(reason)
         except (ConfigurationError, InvalidInputError) as error:
             return Unprepared(never_sent(str(error)))  # ours to mend, no fault of the venue's
         except Exception as error:  # noqa: BLE001 - nothing was sent; another venue may do better
-            reason = f"{type(error).__name__} while the order was prepared"
-            return Unprepared(never_sent(reason), reason)
+            return _unprepared(f"{type(error).__name__} while the order was prepared")
 
     async def send(
         self, plan: OrderPlan, order: Order, prepared: SignedRequest | Unprepared
@@ -102,7 +108,8 @@ class Sender:
         if isinstance(prepared, Unprepared):
             await self._breakers.failed(ticket, prepared.problem or "")
             return await self._record(plan, order, prepared.outcome)
-        verdict = await self._gate(order, prepared, ticket, frozenset({IntentStatus.SENDING}))
+        sending = frozenset({IntentStatus.SENDING})
+        verdict = await self._gate(plan, order, prepared, ticket, allowed=sending)
         if verdict is not None:
             await self._breakers.release(ticket)
             if isinstance(verdict, Superseded):
@@ -129,7 +136,7 @@ class Sender:
         unproven = frozenset({IntentStatus.SENDING, IntentStatus.UNKNOWN})
         passes = (
             await self._announce(order)
-            and await self._gate(order, request, ticket, unproven) is None
+            and await self._gate(plan, order, request, ticket, allowed=unproven) is None
         )
         if not passes:
             await self._breakers.release(ticket)
@@ -157,19 +164,23 @@ class Sender:
 
     async def _gate(
         self,
+        plan: OrderPlan,
         order: Order,
         request: SignedRequest,
         ticket: Ticket,
+        *,
         allowed: frozenset[IntentStatus],
     ) -> Refusal | Superseded | None:
         return await last_gate(
             self._store,
+            plan,
             order,
             request,
             ticket=ticket,
             clock=self._clock,
             request_timeout=self._venues[order.venue].capabilities.request_timeout,
             allowed=allowed,
+            limits=self._limits,
         )
 
     async def _record(self, plan: OrderPlan, order: Order, outcome: Outcome) -> list[OutboxMessage]:
@@ -196,13 +207,12 @@ async def submit_once(
     except RejectedError as error:
         return rejected(error.code, error.message), None
     except TransientError as error:
-        return never_sent(str(error)), str(error)
+        outcome = never_sent(str(error))
     except (OutcomeUnknownError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
-        return unknown(reason), reason
+        outcome = unknown(str(error) or "no answer in time")
     except Exception as error:  # noqa: BLE001 - at the wire, what is not proven is unknown
-        reason = f"{type(error).__name__}: {error}"
-        return unknown(reason), reason
+        outcome = unknown(f"{type(error).__name__}: {error}")
+    return outcome, outcome.reason
 
 
 async def answer_of(venue: ExecutionVenue, asked: Awaitable[T]) -> T:
@@ -214,10 +224,12 @@ async def answer_of(venue: ExecutionVenue, asked: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(venue.capabilities.request_timeout.total_seconds()):
             return await asked
-    except TransientError:
+    except (RateLimitedError, ConflictError):
         raise
+    except TransientError as error:
+        raise TransientError(redact(str(error))) from error
     except TimeoutError:
         raise TransientError(f"{label} did not answer a query in time") from None
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = redact(f"{type(error).__name__}: {error}")
         raise TransientError(f"{label}'s answer cannot be used ({problem})") from error

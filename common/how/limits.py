@@ -25,14 +25,26 @@ def price_age_max(interval: str, limits: LimitSettings) -> timedelta:
 def check_price_age(
     snapshot: MarketSnapshot, *, now: datetime, limits: LimitSettings
 ) -> Refusal | None:
-    allowed = price_age_max(snapshot.interval, limits)
-    age = now - snapshot.observed_at
-    if age <= allowed:
+    return price_age_refusal(
+        snapshot.symbol,
+        snapshot.observed_at,
+        allowed=price_age_max(snapshot.interval, limits),
+        now=now,
+    )
+
+
+def price_age_refusal(
+    symbol: str, observed_at: datetime, *, allowed: timedelta, now: datetime
+) -> Refusal | None:
+    """A price from the future is as bad as an old one: one of the two clocks is wrong."""
+    age = now - observed_at
+    if -allowed <= age <= allowed:
         return None
+    seconds = int(age.total_seconds())
+    when = f"{seconds} s old" if seconds >= 0 else f"{-seconds} s ahead of the clock"
     return Refusal(
         Denial.PRICE_STALE,
-        f"the price of {snapshot.symbol} is {int(age.total_seconds())} s old,"
-        f" at most {int(allowed.total_seconds())} s is allowed",
+        f"the price of {symbol} is {when}, at most {int(allowed.total_seconds())} s is allowed",
     )
 
 

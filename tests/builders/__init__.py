@@ -1,5 +1,6 @@
 """Domain objects for tests: valid unless told otherwise, every field open to change by keyword."""
 
+from tests.builders.limits import limits_document, some_limits
 from tests.builders.market import (
     a_book,
     a_snapshot,
@@ -14,6 +15,7 @@ from tests.builders.messages import (
     a_notification_message,
     a_tick,
 )
+from tests.builders.numbers import amounts
 from tests.builders.orders import (
     a_fill,
     a_fill_record,
@@ -23,6 +25,7 @@ from tests.builders.orders import (
     an_intent,
     an_order,
 )
+from tests.builders.parents import PARENT_ID, a_child, a_parent
 from tests.builders.signals import (
     a_delivery,
     a_deployment,
@@ -48,9 +51,11 @@ __all__ = [
     "DEPLOYMENT_ID",
     "INTENT_ID",
     "NOON",
+    "PARENT_ID",
     "SIGNAL_ID",
     "TOPIC_OF",
     "a_book",
+    "a_child",
     "a_delivery",
     "a_deployment",
     "a_fill",
@@ -58,6 +63,7 @@ __all__ = [
     "a_message",
     "a_notification",
     "a_notification_message",
+    "a_parent",
     "a_plan",
     "a_position",
     "a_report",
@@ -66,10 +72,13 @@ __all__ = [
     "a_snapshot",
     "a_tick",
     "a_vote",
+    "amounts",
     "an_agent",
     "an_instrument",
     "an_instrument_table",
     "an_intent",
     "an_order",
+    "limits_document",
     "some_candles",
+    "some_limits",
 ]

@@ -63,6 +63,7 @@ def a_snapshot(symbol: str = "ETH", **changes: Any) -> MarketSnapshot:
         funding_rate_8h=Decimal("0.0001"),
         observed_at=NOON,
         source="test",
+        hourly_volume=Decimal(100_000),
     )
     return replace(snapshot, **changes)
 

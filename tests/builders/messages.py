@@ -15,6 +15,11 @@ TOPIC_OF = {
     "OrderPlanned": "order-planned",
     "OrderUnknown": "order-unknown",
     "KeySubmitted": "key-submitted",
+    "ParentOrderDue": "parent-order-due",
+    "PositionChanged": "position-changed",
+    "CancelRequested": "cancel-requested",
+    "TradingStateChanged": "trading-state-changed",
+    "FlattenRequested": "flatten-requested",
     "NotificationRaised": "notifications",
 }
 

@@ -1,7 +1,7 @@
 """A venue that says what the test wrote into its script, and remembers what it was asked."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.domain.instrument import (
@@ -14,7 +14,7 @@ from common.domain.instrument import (
 from common.domain.money import ZERO, plain
 from common.domain.order import Fill, Order, OrderReport, OrderStatus, SignedRequest
 from common.execution.request import unsigned_request
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from tests.builders import a_fill, an_instrument_table
 
 Reply = OrderReport | BaseException | Callable[[Order], Awaitable[OrderReport]]
@@ -72,7 +72,8 @@ class ScriptedVenue:
     """Fits `ExecutionVenue`. Each submit takes the next reply, the last one again and again.
 
     `refusals` are raised by the next calls of `prepare`, `account` is what `query_account` says
-    (None: what `holds` says, in BTC), and `on_cancel` what `cancel` says (the default: as a query).
+    (None: what `holds` says, in BTC), `funding` what `query_funding` says, and `on_cancel` what
+    `cancel` says (the default: as a query).
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class ScriptedVenue:
         self.asked: list[str] = []
         self.refusals: list[BaseException] = []
         self.account: VenueAccountState | BaseException | None = None
+        self.funding: tuple[FundingPayment, ...] | BaseException = ()
         self.on_cancel: Answer | object = AS_ASKED
         self.canceled: list[str] = []
         self.requests: list[SignedRequest] = []
@@ -142,6 +144,14 @@ class ScriptedVenue:
         if isinstance(self.holds, BaseException):
             raise self.holds
         return VenuePosition(symbol=symbol, signed_qty=plain(self.holds)) if self.holds else None
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        if isinstance(self.funding, BaseException):
+            raise self.funding
+        mine = (each for each in self.funding if each.account_id == account_id)
+        return tuple(each for each in mine if each.ts_event >= since)
 
     async def cancel(self, order: Order) -> OrderReport | None:
         self.canceled.append(order.client_order_id)

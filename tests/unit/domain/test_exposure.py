@@ -41,7 +41,6 @@ def test_exposure_when_empty_then_nothing_is_at_risk() -> None:
 
     assert empty.notional() == 0
     assert empty.held("GMX", "ETH") == 0
-    assert empty.held_anywhere("ETH") == 0
 
 
 def test_exposure_when_reserved_then_it_counts_until_released() -> None:
@@ -64,8 +63,6 @@ def test_exposure_when_venues_differ_then_long_and_short_do_not_cancel() -> None
     both = holding(2).hold(venue="OSTIUM", symbol="ETH", signed_qty=Decimal(-3), price=Decimal(100))
 
     assert both.notional() == 500
-    assert both.held_anywhere("ETH") == -3
-    assert both.held_anywhere("BTC") == 0
 
 
 @pytest.mark.parametrize(

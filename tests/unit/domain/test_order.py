@@ -10,12 +10,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from common.documents import Stored
+from common.domain.exposure import Exposure
 from common.domain.instrument import Venue
 from common.domain.order import (
     ORDER_MOVES,
     Fill,
     IntentStatus,
     Order,
+    OrderIntent,
     OrderSide,
     OrderStatus,
     VenueCandidate,
@@ -27,6 +30,8 @@ from common.execution.attempts import (
     order_after,
     retry_after,
 )
+from common.execution.case import Case
+from common.execution.consequences import is_news
 from common.execution.outcome import (
     Outcome,
     absent,
@@ -36,11 +41,25 @@ from common.execution.outcome import (
     rejected,
     unknown,
 )
-from common.execution.recorder import _moves
 from common.how.denial import Denial
 from common.how.limits import Refusal
+from common.ports import Ref
 from tests.builders import NOON, a_plan, a_report, an_intent, an_order
 from tests.fakes.venue import fill_of, report_of, some_capabilities
+
+
+def _case(intent: OrderIntent, order: Order) -> Case:
+    """As it is read before a commit; of an order that went whole."""
+    exposure = Exposure.empty(order.account_id)
+    return Case(
+        intent=Stored(Ref("order_intents", intent.plan.intent_id), intent, "1"),
+        order=Stored(Ref("orders", order.client_order_id), order, "1"),
+        exposure=Stored(Ref("exposures", order.account_id), exposure, "1"),
+        delivery=None,
+        parent=None,
+        account=None,
+    )
+
 
 TERMINAL = {
     OrderStatus.FILLED,
@@ -247,7 +266,7 @@ class OrderMachine(RuleBasedStateMachine):
         before = self.orders[self.intent.client_order_id]
         fills = tuple(fill for fill in outcome.fills if fill.trade_id not in self.recorded)
         after = order_after(before, outcome, fills, now=self.now)
-        if not fills and not _moves(before, after):
+        if not fills and not is_news(_case(self.intent, before), after):
             return
         if after.status is not before.status:
             legal = after.status in ORDER_MOVES[before.status]

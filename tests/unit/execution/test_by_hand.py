@@ -190,20 +190,22 @@ async def test_record_when_it_overfills_what_was_settled_in_full_then_frozen(
     assert any(text.startswith("RISK OVERFILL") for text in desk.told())
 
 
-async def test_settle_by_hand_when_it_is_unresolved_a_second_time_then_the_rest_is_booked_too(
+async def test_settle_by_hand_when_the_venue_names_more_than_it_tells_then_booked_once_told(
     desk: TradingDesk,
 ) -> None:
-    """The venue spoke up after all, named a part of it, and fell silent again."""
+    """What was ended by hand does not open again: the rest is asked for by reconciliation."""
     await settle(desk, "0.5")
     report = replace(
         report_of(desk.order(), part_of(desk, "0.6", "a"), status=OrderStatus.CANCELED),
         filled_qty=Decimal("0.9"),
     )
     await recorder_of(desk).record(INTENT_ID, CLIENT_ORDER_ID, from_report(report))
-    await recorder_of(desk).unresolved(INTENT_ID, CLIENT_ORDER_ID, "again")
-    assert desk.intent().status is IntentStatus.UNRESOLVED
+    assert desk.intent().status is IntentStatus.PARTIAL
+    assert desk.position().signed_qty == Decimal("0.6")
 
-    await settle(desk, "0.9")
+    fills = (part_of(desk, "0.6", "a"), part_of(desk, "0.3", "b"))
+    told = replace(report, fills=fills)
+    await recorder_of(desk).record(INTENT_ID, CLIENT_ORDER_ID, from_report(told))
 
     assert desk.position().signed_qty == desk.order().filled_qty == Decimal("0.9")
     assert desk.intent().status is IntentStatus.PARTIAL

@@ -6,34 +6,45 @@ from decimal import Decimal
 
 import pytest
 
-from common.books import EXPOSURES, FILLS, ORDERS
+from common.books import EXPOSURES, FILLS, ORDERS, PARENT_ORDERS
 from common.contention import TRIES
-from common.domain.exposure import Exposure
+from common.domain.events import OrderPlanned, ParentOrderDue
 from common.domain.identifiers import prefixed_id
-from common.domain.instrument import Venue
-from common.domain.order import IntentStatus, OrderStatus
+from common.domain.instrument import OrderType, TimeInForce
+from common.domain.order import IntentStatus, Order, OrderReport, OrderStatus
+from common.domain.parent_order import ParentStatus
+from common.domain.signal import SignalStatus
 from common.errors import (
     ConflictError,
     InvalidInputError,
     OutcomeUnknownError,
     TransientError,
 )
+from common.execution.approval import approval_write
+from common.execution.by_hand import Sighting
 from common.execution.case import load_case
 from common.execution.outcome import from_report, rejected, unknown
 from common.execution.positions import venue_agrees
-from common.execution.recorder import Recorder, _reserve_what_is_open, fill_ref
+from common.execution.recorder import Recorder
+from common.how.denial import Denial
+from common.how.limits import Refusal
 from common.ports import Delete, Ref
 from tests.builders import (
     CLIENT_ORDER_ID,
     DEPLOYMENT_ID,
     INTENT_ID,
-    a_fill,
+    NOON,
+    PARENT_ID,
+    a_child,
+    a_parent,
+    a_plan,
     a_position,
-    an_intent,
+    amounts,
     an_order,
 )
 from tests.fakes.venue import fill_of, report_of
-from tests.unit.functions.trading_desk import HL, TradingDesk
+from tests.unit.functions.floor import Floor
+from tests.unit.functions.trading_desk import HL, TradingDesk, candidate, two_venue_plan
 
 Work = Callable[[Recorder], Awaitable[object]]
 
@@ -55,10 +66,11 @@ async def retrying(desk: TradingDesk) -> None:
     assert desk.intent().status is IntentStatus.RETRYING
 
 
+LATE = Refusal(Denial.SIGNAL_EXPIRED, "too late")
 WORK: dict[str, Work] = {
     "record": lambda recorder: recorder.record(INTENT_ID, CLIENT_ORDER_ID, rejected("M", "no")),
     "unresolved": lambda recorder: recorder.unresolved(INTENT_ID, CLIENT_ORDER_ID, "why"),
-    "abandon_retry": lambda recorder: recorder.abandon_retry(INTENT_ID),
+    "abandon_retry": lambda recorder: recorder.abandon_retry(INTENT_ID, LATE),
 }
 
 
@@ -162,7 +174,7 @@ async def test_load_case_when_a_document_is_missing_then_invalid_input(
         "signal_deliveries_v3": desk.plan.delivery_id,
     }
     await desk.store.commit([Delete(Ref(missing, ids[missing]))])
-    with pytest.raises(InvalidInputError, match="its order, delivery or exposure is missing"):
+    with pytest.raises(InvalidInputError, match="its order, exposure, delivery or parent"):
         await load_case(desk.store, INTENT_ID, CLIENT_ORDER_ID)
 
 
@@ -189,13 +201,6 @@ async def test_venue_agrees_when_asked_then_only_if_our_fills_explain_its_positi
     assert (EXPOSURES in desk.store.contents()) is (ours != "0")
 
 
-def test_reservation_when_there_is_none_or_an_earlier_order_speaks_then_left_alone() -> None:
-    empty = Exposure.empty(DEPLOYMENT_ID)
-    intent = an_intent(status=IntentStatus.WORKING)
-
-    assert _reserve_what_is_open(empty, intent, an_order()) is empty
-
-
 async def test_reservation_when_an_earlier_orders_fill_comes_then_the_open_one_keeps_its_own(
     desk: TradingDesk,
 ) -> None:
@@ -214,12 +219,6 @@ async def test_reservation_when_an_earlier_orders_fill_comes_then_the_open_one_k
         IntentStatus.UNKNOWN,
         Decimal("0.4"),
     )
-
-
-def test_fill_ref_when_venues_use_the_same_number_then_two_documents() -> None:
-    one, two = (fill_ref(a_fill("7", venue=venue)) for venue in (HL, Venue.GMX))
-    assert one != two
-    assert one == fill_ref(a_fill("7", last_qty=Decimal(9)))
 
 
 async def test_record_when_an_earlier_order_turns_out_canceled_then_the_open_one_goes_on(
@@ -248,3 +247,114 @@ async def test_record_when_it_ends_without_a_word_then_the_reason_is_its_code(
 
     assert desk.intent().status is IntentStatus.REJECTED
     assert desk.delivery().reason == "Not filled within bound"
+
+
+# ---------------------------------------------------------------- children, and what rests
+
+
+async def a_lost_child() -> Floor:
+    """The only child of a parent for 1 ETH: its answer was lost."""
+    plan = a_plan(candidates=(candidate(HL),), parent_order_id=PARENT_ID)
+    floor = await Floor().open()
+    children = {INTENT_ID: a_child("1")}
+    await floor.work(a_parent(quantity=Decimal(1), open_children=children, spawned=1))
+    await floor.store.commit([approval_write(plan, "advance", now=NOON)])
+
+    async def lost(name: str) -> None:
+        if name == "submit":
+            raise OutcomeUnknownError("lost")
+
+    floor.hyperliquid.before = lost
+    await floor.handle(OrderPlanned(plan=plan, attempt=1))
+    floor.hyperliquid.before = None
+    return floor
+
+
+def recorder_on(floor: Floor) -> Recorder:
+    return Recorder(floor.store, floor.clock, max_attempts=3)
+
+
+async def test_unresolved_when_it_is_a_child_then_its_parent_waits_for_it_no_more() -> None:
+    """What it may still fill stays reserved."""
+    floor = await a_lost_child()
+
+    messages = await recorder_on(floor).unresolved(INTENT_ID, CLIENT_ORDER_ID, "why")
+
+    assert floor.parent().open_children[INTENT_ID].unresolved
+    assert any(isinstance(each.event, ParentOrderDue) for each in messages)
+    assert floor.delivery().status is SignalStatus.EXECUTING
+    await floor.advance()
+    assert floor.parent().status is ParentStatus.EXPIRED
+    assert floor.delivery().status is SignalStatus.EXPIRED
+    assert {key: each.quantity for key, each in floor.exposure().reservations.items()} == {
+        INTENT_ID: Decimal(1)
+    }
+
+
+async def test_record_when_a_given_up_child_filled_after_all_then_all_that_ended_moves() -> None:
+    floor = await a_lost_child()
+    recorder = recorder_on(floor)
+    await recorder.unresolved(INTENT_ID, CLIENT_ORDER_ID, "why")
+    await floor.advance()
+    order = floor.get(Order, ORDERS, CLIENT_ORDER_ID)
+    assert floor.signal().status is SignalStatus.EXPIRED
+
+    part = from_report(report_of(order, fill_of(order, Decimal("0.4"))))
+    await recorder.record(INTENT_ID, CLIENT_ORDER_ID, part)
+
+    parent = floor.parent()
+    assert (parent.status, parent.filled_qty) == (ParentStatus.PARTIAL, Decimal("0.4"))
+    delivery = floor.delivery()
+    assert (delivery.status, delivery.reason_code) == (SignalStatus.PARTIAL, "FILLED_LATE")
+    assert floor.signal().status is SignalStatus.PARTIAL
+    assert floor.signal().outcomes == {"EXPIRED": 0, "PARTIAL": 1}
+    assert floor.exposure().reservations == {}
+    assert any("LATE FILL" in text for text in floor.told())
+
+
+async def test_settle_by_hand_when_it_is_a_child_then_its_parent_has_what_the_person_saw() -> None:
+    floor = await a_lost_child()
+    recorder = recorder_on(floor)
+    await recorder.unresolved(INTENT_ID, CLIENT_ORDER_ID, "why")
+    seen = Sighting(
+        filled_qty=Decimal("0.4"),
+        avg_px=Decimal(3000),
+        commission=Decimal(1),
+        reason="seen in the venue's history",
+        by="ada",
+    )
+
+    await recorder.settle_by_hand(INTENT_ID, seen)
+
+    parent = floor.parent()
+    assert (parent.filled_qty, parent.commissions) == amounts("0.4", 1)
+    assert parent.open_children == {}
+    assert floor.exposure().held(HL, "ETH") == Decimal("0.4")
+    assert parent.unspawned_qty == Decimal("0.6")
+
+
+async def test_load_case_when_its_parent_is_gone_then_invalid_input() -> None:
+    floor = await a_lost_child()
+    await floor.store.commit([Delete(Ref(PARENT_ORDERS, PARENT_ID))])
+
+    with pytest.raises(InvalidInputError, match="its order, exposure, delivery or parent"):
+        await load_case(floor.store, INTENT_ID, CLIENT_ORDER_ID)
+
+
+async def test_record_when_an_order_that_rested_ends_unfilled_then_canceled_and_skipped() -> None:
+    """Nobody refused it: it was not reached."""
+    plan = two_venue_plan(order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTC)
+    desk = await TradingDesk(plan).open()
+    desk.hyperliquid.replies = [_accepted]
+    await desk.execute()
+    ended = from_report(report_of(desk.order()))
+
+    await recorder_of(desk).record(INTENT_ID, CLIENT_ORDER_ID, ended)
+
+    assert desk.states() == ("CANCELED", "CANCELED", "SKIPPED", "SKIPPED")
+    assert desk.ostium.sent == []
+    assert desk.exposure().reservations == {}
+
+
+async def _accepted(order: Order) -> OrderReport:
+    return report_of(order, status=OrderStatus.ACCEPTED)

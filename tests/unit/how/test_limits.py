@@ -32,6 +32,20 @@ def test_price_age_when_one_interval_and_the_grace_have_passed_then_stale(
     )
 
 
+def test_price_age_when_the_price_is_of_the_future_then_stale_as_well() -> None:
+    snapshot = a_snapshot()
+    edge = NOON - timedelta(minutes=8)
+
+    assert check_price_age(snapshot, now=edge, limits=LIMITS) is None
+    refusal = check_price_age(snapshot, now=edge - timedelta(seconds=1), limits=LIMITS)
+
+    assert refusal is not None
+    assert refusal.code is Denial.PRICE_STALE
+    assert refusal.reason == (
+        "the price of ETH is 481 s ahead of the clock, at most 480 s is allowed"
+    )
+
+
 def test_notional_when_above_the_maximum_then_denied_with_both_figures() -> None:
     price = Decimal(2500)
     assert check_notional("ETH", quantity=Decimal(10), price=price, limits=LIMITS) is None

@@ -1,57 +1,15 @@
-"""From a signal's size to a quantity, what the policy makes of it, and the duplicate block."""
+"""The duplicate block."""
 
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from common.config import LimitSettings
 from common.domain.order import OrderSide
-from common.domain.signal import SizeModel, SizeType
 from common.how.denial import Denial
 from common.how.duplicates import DuplicateGuard, check_duplicate, guard_ref
-from common.how.policy import UNCHANGED, apply_policy
-from common.how.sizing import target_quantity
-from tests.builders import NOON, a_deployment, a_signal
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "quantity"),
-    [
-        (SizeType.PERCENTAGE, "10", "0.4"),
-        (SizeType.PERCENTAGE, "100", "4"),
-        (SizeType.FIXED, "500", "0.2"),
-        (SizeType.QUANTITY, "0.7", "0.7"),
-    ],
-)
-def test_target_quantity_when_sized_then_from_capital_and_price(
-    kind: SizeType, value: str, quantity: str
-) -> None:
-    size = SizeModel(type=kind, value=Decimal(value))
-    wanted = target_quantity(size, capital=Decimal(10_000), price=Decimal(2500))
-    assert wanted == Decimal(quantity)
-
-
-def test_policy_when_nothing_is_set_then_the_signals_own_size_under_a_named_version() -> None:
-    verdict = apply_policy(a_signal(), a_deployment(), price=Decimal(2000))
-
-    assert (verdict.quantity, verdict.version) == (Decimal("0.5"), UNCHANGED)
-
-
-@given(
-    value=st.decimals("0.01", "100", places=2),
-    capital=st.decimals("1", "10000000", places=2),
-    price=st.decimals("0.00001", "200000", places=5),
-)
-def test_target_quantity_when_a_percentage_then_never_more_than_the_capital(
-    value: Decimal, capital: Decimal, price: Decimal
-) -> None:
-    size = SizeModel(type=SizeType.PERCENTAGE, value=value)
-    quantity = target_quantity(size, capital=capital, price=price)
-    assert quantity * price <= capital * (1 + Decimal("1e-20"))
-
+from tests.builders import NOON
 
 LIMITS = LimitSettings()
 LAST = DuplicateGuard(delivery_id="dlv_1", quantity=Decimal("0.5"), routed_at=NOON)

@@ -1,0 +1,49 @@
+"""Which plans may be executed: those that route, `advance`, `monitor` or a flatten have made.
+
+A delivery holds the hash of the plan that route made for it. A child of a parent order, and an
+exit, have no delivery that waits for them alone: their approval is a document of its own, created
+with the message that asks for them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.books import PLAN_APPROVALS
+from common.domain.moment import UtcDatetime
+from common.domain.order import OrderPlan
+from common.domain.signal import Delivery
+from common.execution.deliveries import approved_hash
+from common.execution.plan import plan_hash
+from common.ports import Create, DocumentStore, Ref
+from common.wire import to_document
+
+KEPT = timedelta(days=7)
+"""Beyond every redelivery of the message that it was created with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanApproval:
+    """The document under `plan_approvals`, id = intent id; never changed."""
+
+    plan_hash: str
+    by: str  # advance, monitor, settle
+    approved_at: UtcDatetime
+
+
+def has_own_approval(plan: OrderPlan) -> bool:
+    """Whether it is a child or an exit: nothing that a delivery's end depends on directly."""
+    return bool(plan.parent_order_id) or not plan.delivery_id
+
+
+def approval_write(plan: OrderPlan, by: str, *, now: datetime) -> Create:
+    approval = PlanApproval(plan_hash=plan_hash(plan), by=by, approved_at=now)
+    ref = Ref(PLAN_APPROVALS, plan.intent_id)
+    return Create(ref, to_document(approval), expires_at=plan.expires_at + KEPT)
+
+
+async def is_approved(store: DocumentStore, plan: OrderPlan, delivery: Delivery | None) -> bool:
+    """Catalogue case 85: not a plan that nobody made, nor one that was altered on the way."""
+    if not has_own_approval(plan):
+        return delivery is not None and approved_hash(delivery, plan.intent_id) == plan_hash(plan)
+    found = await store.get(Ref(PLAN_APPROVALS, plan.intent_id))
+    return found is not None and found.data["plan_hash"] == plan_hash(plan)
