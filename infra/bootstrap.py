@@ -1,7 +1,7 @@
 """The one place where ports meet adapters. Nothing is built or imported before it is asked for."""
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from common.config import Settings, load_settings
-from common.domain.instrument import Venue
+from common.domain.instrument import Capabilities, Venue
 from common.errors import ConfigurationError
 from common.ports import (
     Clock,
@@ -44,6 +44,7 @@ class Runtime:
     make_feed: Callable[[], MarketFeed]
     make_venues: Callable[[], Venues]
     make_instruments: Callable[[], Instruments]
+    make_capabilities: Callable[[], Mapping[Venue, Capabilities]]
     make_secrets: Callable[[], SecretStore]
     make_secret_adder: "Callable[[], SecretAdder]"  # all of the secret store that the api gets
     make_accounts: "Callable[[], Accounts]"
@@ -98,6 +99,7 @@ def build(
         make_feed=_once(make_feed or (lambda: _feed(settings, clock))),
         make_venues=_once(lambda: _venues(settings, store, clock, make_secrets)),
         make_instruments=_once(lambda: _instruments(store, clock)),
+        make_capabilities=_once(lambda: _capabilities(settings)),
         make_secrets=make_secrets,
         make_secret_adder=_once(lambda: _secret_adder(make_secrets())),
         make_accounts=_once(lambda: _accounts(settings, store, make_secrets(), clock)),
@@ -128,11 +130,26 @@ def _store(settings: Settings) -> DocumentStore:
 def _publisher(settings: Settings, clock: Clock) -> Publisher:
     if settings.bus == "pubsub":
         from infra.gcp.pubsub import PubSubPublisher
+        from infra.gcp.tasks import TimedPublisher
 
-        return PubSubPublisher(project=settings.project)
+        at_once = PubSubPublisher(project=settings.project)
+        return TimedPublisher(at_once, _once(lambda: _delaying_publisher(settings)))
     from infra.local.bus.embedded import BUS_FILE, EmbeddedBus
 
     return EmbeddedBus(Path(settings.data_dir) / BUS_FILE, clock=clock)
+
+
+def _delaying_publisher(settings: Settings) -> Publisher:
+    from infra.gcp.tasks import tasks_publisher
+    from infra.pipeline import load_pipeline
+
+    pipeline = load_pipeline()
+    return tasks_publisher(
+        settings,
+        os.environ,
+        subscribers=pipeline.subscribers,
+        deadline_s=pipeline.delivery.ack_deadline_s,
+    )
 
 
 def _verifier(settings: Settings, clock: Clock) -> TokenVerifier:
@@ -199,6 +216,12 @@ def _instruments(store: DocumentStore, clock: Clock) -> Instruments:
     from infra.venues.instruments import StoredInstruments
 
     return StoredInstruments(store, clock)
+
+
+def _capabilities(settings: Settings) -> Mapping[Venue, Capabilities]:
+    from infra.venues.abilities import venue_capabilities
+
+    return venue_capabilities(settings)
 
 
 def secret_store(settings: Settings) -> SecretStore:

@@ -1,4 +1,4 @@
-"""One `sapphire exchange`: a venue's stand-in, until SIGINT or SIGTERM."""
+"""One `sapphire exchange`: stand-ins of a venue and of Telegram, until SIGINT or SIGTERM."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.config import load_settings
 from common.domain.agent import KEYED_VENUES
@@ -15,10 +16,16 @@ from common.domain.money import parse_decimal, plain
 from common.errors import InvalidInputError, NotFoundError
 from infra.cli.live_view import terminal
 from infra.cli.session_options import live_data_dir
+from infra.cli.text import clock_time
 from infra.local.clock import SystemClock
 from infra.local.exchanges.local_runs import PORTS, ApiKey, StandIn, Wish, open_stand_in
 from infra.local.exchanges.server import ExchangeServer
+from infra.local.exchanges.telegram.beside import BesideVenue
+from infra.local.exchanges.telegram.exchange import CHAT_ID, TOKEN, Sent, TelegramExchange
 from infra.local.stack.server import LoopServer, bind
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LEAST, _MOST = Decimal("1e-9"), Decimal("1e9")
 
@@ -36,12 +43,17 @@ async def _run(arguments: argparse.Namespace) -> int:
     clock = SystemClock()
     stand_in = open_stand_in(arguments.name, _wish(arguments), clock)
     listening = bind(PORTS[arguments.name] if arguments.port is None else arguments.port)
-    server = LoopServer(ExchangeServer(stand_in.exchange, clock=clock), listening)
+    console = terminal()
+    telegram = TelegramExchange(on_message=lambda sent: _show(sent, console))
+    both = BesideVenue(
+        ExchangeServer(stand_in.exchange, clock=clock), ExchangeServer(telegram, clock=clock)
+    )
+    server = LoopServer(both, listening)
     try:
         await server.start()
         data_dir = _data_dir(arguments, stand_in)
         variables = await variables_of(stand_in, server.url, data_dir)
-        console = terminal()
+        variables |= telegram_variables(server.url)
         for line in opening_lines(stand_in, server.url, variables, data_dir):
             console.print(line, soft_wrap=True, markup=False)
         await stop.wait()
@@ -66,12 +78,32 @@ def opening_lines(
         *(f"  account {account}" for account in accounts),
         f"  funding sapphire exchange ... {stand_in.approval}; --deposit DOLLARS",
         f"  keys    {keys}",
+        "  people  what would go to them over Telegram is shown here",
         "",
         *(f"export {name}={value}" for name, value in variables.items()),
         "",
+        "# `sapphire preflight` must be all green first; it asks for limits in your name:",
+        "# sapphire limits set --reason 'to try it'",
         f"# every other venue is the real one of {stand_in.network}: deploy no key for it",
         "# Ctrl-C stops it and drops what it holds",
     )
+
+
+def _show(sent: Sent, console: "Console") -> None:
+    """A message of the bot, its lines below each other."""
+    first, *rest = sent.text.splitlines()
+    lines = [f"{clock_time(sent.at)}  telegram  {first}", *(f"{'':20}{line}" for line in rest)]
+    for line in lines:
+        shown = "".join(sign for sign in line if sign.isprintable())
+        console.print(shown, soft_wrap=True, markup=False)
+
+
+def telegram_variables(url: str) -> dict[str, str]:
+    return {
+        "TELEGRAM_API_URL": url,
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_CHAT_ID": CHAT_ID,
+    }
 
 
 def _data_dir(arguments: argparse.Namespace, stand_in: StandIn) -> Path:

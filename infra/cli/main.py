@@ -10,9 +10,15 @@ COMMANDS = {
     "run": "start everything on this machine, or replay recorded candles through it",
     "backtest": "replay recorded candles in memory, at full speed, and report the result",
     "status": "ask the running server how it is: health, breakers, positions, signals",
+    "preflight": "check all that must hold before real money moves, and say what to do",
+    "halt": "send no order at all, on the whole platform or a part of it",
+    "reduce": "send only orders that make positions smaller",
+    "resume": "trade again; refused while a person must look first",
+    "flatten": "close every position, until the venues themselves say that all is flat",
+    "limits": "show or set the hard limits of the platform, or of a part of it",
     "replay": "make a stored decision again and say whether it is identical",
     "seal": "seal an agent's private key for a deployment: the fields that deploy and rotate take",
-    "exchange": "serve a stand-in of a venue until Ctrl-C, to trade live without money",
+    "exchange": "serve a stand-in of a venue, and of Telegram, to trade live without money",
     "emulators": "start the official Firestore and Pub/Sub emulators until Ctrl-C",
 }
 
@@ -40,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="sapphire",
         description="Sapphire: a multi-venue, AI-agent trading system.",
         epilog="sapphire COMMAND --help explains a command.",
+        formatter_class=_InColumns,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -51,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sentence(summary: str) -> str:
     return f"{summary[0].upper()}{summary[1:]}."
+
+
+class _InColumns(argparse.HelpFormatter):
+    """argparse forgets that commands are indented, and breaks the line behind the longest ones."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, COMMANDS)) + 2 * self._indent_increment
 
 
 class _Version(argparse.Action):

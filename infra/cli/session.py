@@ -15,6 +15,7 @@ from common.documents import every
 from common.domain.moment import from_iso
 from common.errors import ConfigurationError
 from common.ports import Clock, MarketFeed
+from infra.cli.preflight_gate import preflight_gate
 from infra.cli.screen import make_screen
 from infra.cli.session_drive import Drive, replay_drive, schedule_drive
 from infra.cli.session_log import log_to
@@ -61,6 +62,11 @@ async def _run(options: StackOptions) -> int:
     try:
         drive = _drive(stack, options)
         await drive.prepare()
+        gate = await preflight_gate(stack.runtime)
+        if gate.lines:
+            print("\n".join(gate.lines), file=sys.stderr, flush=True)
+        if gate.refuses:
+            return 2
         await stack.start()
         await stack.serve(listening)
         write_server_note(options.data_dir, stack.url)

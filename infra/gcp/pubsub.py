@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common.domain.events import OutboxMessage
-from common.errors import ConfigurationError
 from infra.gcp.api_errors import told_as_ours
 from infra.gcp.envelope import message_attributes, message_data
+from infra.gcp.try_all import try_all
 
 if TYPE_CHECKING:
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
@@ -22,7 +22,10 @@ DEAD_LETTERS = "dead-letters"
 
 
 class PubSubPublisher:
-    """Obeys PUBSUB_EMULATOR_HOST. The client is built, off the event loop, at the first publish."""
+    """Obeys PUBSUB_EMULATOR_HOST. The client is built, off the event loop, at the first publish.
+
+    Pub/Sub pushes at once: what has a `deliver_at` goes over infra/gcp/tasks.py.
+    """
 
     def __init__(self, *, project: str, client: "PublisherClient | None" = None) -> None:
         self._project = project
@@ -38,13 +41,7 @@ class PubSubPublisher:
         if not messages:
             return
         client = await self._ready_client()
-        sends = [self._send(client, message) for message in messages]
-        results = await asyncio.gather(*sends, return_exceptions=True)
-        failures = [each for each in results if isinstance(each, BaseException)]
-        # A missing topic is for a person; it counts before what may pass by itself.
-        failures.sort(key=lambda failure: not isinstance(failure, ConfigurationError))
-        if failures:
-            raise failures[0]
+        await try_all(self._send(client, message) for message in messages)
 
     async def close(self) -> None:
         """Let go of the client's connections. What `publish` returned for is held already."""

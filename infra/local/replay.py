@@ -3,15 +3,18 @@
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from common.books import BOOKS, ORDER_INTENTS, OUTBOX
+from common.books import BOOKS, ORDER_INTENTS, OUTBOX, PARENT_ORDERS
 from common.documents import load, put
+from common.domain.instrument import TimeInForce
 from common.domain.market import INTERVAL_MS
 from common.domain.order import IntentStatus
+from common.domain.parent_order import ParentStatus
 from common.domain.signal import SignalStatus
 from common.ports import DocumentStore, Query, Ref, Where
 from infra.feeds.replay import ReplayFeed
@@ -22,10 +25,17 @@ _CURRENT = Ref(REPLAY_PROGRESS, "current")
 _SETTLE_STEP = timedelta(seconds=31)  # the relay takes what has waited for more than 30 s
 _LAST_BAR = timedelta(minutes=20)  # after the last tick no next bar cuts the asking short
 _OPEN_SIGNALS = tuple(status.value for status in SignalStatus if not status.is_terminal)
-_OPEN_INTENTS = tuple(
+_UNDER_WAY = tuple(
     status.value
     for status in IntentStatus
-    if not status.is_terminal and status is not IntentStatus.UNRESOLVED
+    if not status.is_terminal and status not in {IntentStatus.UNRESOLVED, IntentStatus.WORKING}
+)
+_MINUTE = timedelta(minutes=1)
+_OPEN_PARENTS = Query(
+    PARENT_ORDERS,
+    where=(
+        Where("status", "in", tuple(each.value for each in ParentStatus if not each.is_terminal)),
+    ),
 )
 
 
@@ -129,22 +139,29 @@ class ReplayDriver:
 
     async def _tick(self, moment: datetime, *, last: bool) -> None:
         self._clock.advance_to(max(moment, self._clock.now()))
-        for job in ("fetch_market", "settle", "relay"):
-            await self._pipeline.run_job(job, moment)
-            await self._pipeline.idle()
+        await self._run_jobs(("fetch_market", "monitor", "advance", "settle", "relay"), moment)
         room = max(self._bar, _LAST_BAR) if last else self._bar
         await self._settle(moment + room)
 
     async def _settle(self, until: datetime) -> None:
-        """What is unproven needs time to pass: it passes inside the bar, in fixed steps."""
+        """What has not ended needs time to pass: it passes inside the bar, in fixed steps.
+
+        A parent order is worked at whole minutes, as the scheduler would.
+        """
         while await unfinished(self._store):
-            later = self._clock.now() + _SETTLE_STEP
+            now = self._clock.now()
+            later = now + _SETTLE_STEP
+            if await self._store.count(_OPEN_PARENTS):
+                later = now.replace(second=0, microsecond=0) + _MINUTE
             if later >= until:
                 return
             self._clock.advance_to(later)
-            for job in ("settle", "relay"):
-                await self._pipeline.run_job(job, later)
-                await self._pipeline.idle()
+            await self._run_jobs(("monitor", "advance", "settle", "relay"), later)
+
+    async def _run_jobs(self, jobs: Sequence[str], moment: datetime) -> None:
+        for job in jobs:
+            await self._pipeline.run_job(job, moment)
+            await self._pipeline.idle()
 
     async def _save(self, *, complete: bool) -> None:
         stored = await load(self._store, ReplayProgress, _CURRENT)
@@ -155,10 +172,21 @@ class ReplayDriver:
 
 
 async def unfinished(store: DocumentStore) -> int:
-    """How many messages, signals and order effects have not reached their end."""
+    """How many messages, signals and order effects have not reached their end.
+
+    What rests at a venue is not among them: a stop may rest for ever, and a limit order's signal
+    is open as long as it rests.
+    """
     count = await store.count(Query(OUTBOX))
-    intents = Query(ORDER_INTENTS, where=(Where("status", "in", _OPEN_INTENTS),))
-    count += await store.count(intents)
+    intents = Query(ORDER_INTENTS, where=(Where("status", "in", _UNDER_WAY),))
+    working = Query(
+        ORDER_INTENTS,
+        where=(
+            Where("status", "==", IntentStatus.WORKING.value),
+            Where("plan.time_in_force", "==", TimeInForce.IOC.value),
+        ),
+    )
+    count += await store.count(intents) + await store.count(working)
     for book in BOOKS.values():
         for collection in (book.signals, book.deliveries):
             still_open = Query(collection, where=(Where("status", "in", _OPEN_SIGNALS),))

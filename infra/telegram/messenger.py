@@ -1,4 +1,4 @@
-"""Notifications over the Telegram Bot API (core.telegram.org/bots/api#sendmessage)."""
+"""Notifications over the Telegram Bot API (core.telegram.org/bots/api)."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 CHARACTERS_MAX = 4096
+NAME_MAX = 128  # Telegram's own bound of a chat's title is 128 characters
 BETWEEN_CALLS = timedelta(seconds=1)  # Telegram: no more than one message a second in one chat
 WAITS_MAX = 3
 WAIT_MAX_S = 30.0  # a longer wait is left to the bus
@@ -44,7 +45,7 @@ class TelegramMessenger:
     ) -> None:
         if not _TOKEN.fullmatch(token):
             raise ConfigurationError("TELEGRAM_BOT_TOKEN is not a bot's token: copy it anew")
-        self._url = f"{api_url.rstrip('/')}/bot{token}/sendMessage"
+        self._url = f"{api_url.rstrip('/')}/bot{token}"
         self._chat_id = chat_id
         self._clock = clock
         self._client = client
@@ -56,17 +57,31 @@ class TelegramMessenger:
         for message in joined([notification.text for notification in notifications]):
             await self._send(message)
 
+    async def check(self) -> str:
+        """Who would write to whom (`@sapphire_bot writes to Ann`); sends nothing (getMe, getChat).
+
+        Raises as `send` does.
+        """
+        bot = await self._call("getMe", {})
+        chat = await self._call("getChat", {"chat_id": self._chat_id})
+        return f"@{_name(bot, 'username')} writes to {_name(chat, 'title', 'first_name')}"
+
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
 
     async def _send(self, message: str) -> None:
+        body: dict[str, object] = {
+            "chat_id": self._chat_id,
+            "text": message,
+            "link_preview_options": {"is_disabled": True},
+        }
         waits = 0
         while True:
             try:
                 async with self._calling:
                     await self._pace()
-                    await self._call(message)
+                    await self._call("sendMessage", body)
             except RateLimitedError as error:
                 wait = error.retry_after_s
                 waits += 1
@@ -82,22 +97,18 @@ class TelegramMessenger:
             await self._clock.sleep((self._next_call - now).total_seconds())
         self._next_call = self._clock.now() + BETWEEN_CALLS
 
-    async def _call(self, message: str) -> None:
+    async def _call(self, method: str, body: dict[str, object]) -> object:
+        """The `result` of one method of the Bot API."""
         import httpx
 
-        body = {
-            "chat_id": self._chat_id,
-            "text": message,
-            "link_preview_options": {"is_disabled": True},
-        }
         try:
-            response = await self._http().post(self._url, json=body)
+            response = await self._http().post(f"{self._url}/{method}", json=body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ConfigurationError("TELEGRAM_API_URL is not an http(s) URL") from None
         except httpx.RequestError as error:
             # `from None`: the request hangs on the error, and the token on its URL.
             raise TransientError(f"Telegram: {type(error).__name__}") from None
-        _check(response.status_code, response.content)
+        return _result(response.status_code, response.content)
 
     def _http(self) -> "httpx.AsyncClient":
         if self._client is None:
@@ -156,10 +167,10 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _check(status: int, content: bytes) -> None:
+def _result(status: int, content: bytes) -> object:
     answer = _object(content)
     if status == 200 and answer.get("ok") is True:
-        return
+        return answer.get("result")
     if status == 429:
         parameters = answer.get("parameters")
         wait = parameters.get("retry_after") if isinstance(parameters, dict) else None
@@ -173,6 +184,13 @@ def _check(status: int, content: bytes) -> None:
             f"TELEGRAM_{status}", said[:200] if isinstance(said, str) else "no description"
         )
     raise TransientError(f"Telegram: HTTP {status} without a confirmation")
+
+
+def _name(told: object, *fields: str) -> str:
+    """The first of `fields` that a bot or a chat has, fit for one line of a terminal."""
+    found = [told.get(field) for field in fields] if isinstance(told, dict) else []
+    text = next((name for name in found if isinstance(name, str)), "")
+    return "".join(sign for sign in text if sign.isprintable())[:NAME_MAX] or "somebody"
 
 
 def _object(content: bytes) -> dict[str, Any]:

@@ -31,7 +31,7 @@ Listed = Callable[[datetime], InstrumentTable]
 
 _ON_PAPER: dict[Venue, tuple[Capabilities, Listed, timedelta]] = {
     Venue.HYPERLIQUID: (
-        hyperliquid_capabilities.CAPABILITIES,
+        hyperliquid_capabilities.ON_PAPER,
         hyperliquid_instruments.listed,
         timedelta(milliseconds=200),
     ),
@@ -41,7 +41,7 @@ _ON_PAPER: dict[Venue, tuple[Capabilities, Listed, timedelta]] = {
         timedelta(seconds=1),
     ),
     Venue.GMX: (  # keepers execute 1 to 10 s after the order
-        gmx_capabilities.CAPABILITIES,
+        gmx_capabilities.ON_PAPER,
         gmx_instruments.listed,
         timedelta(seconds=3),
     ),
@@ -51,7 +51,7 @@ _ON_PAPER: dict[Venue, tuple[Capabilities, Listed, timedelta]] = {
         timedelta(seconds=2),
     ),
     Venue.ASTER: (
-        aster_capabilities.ON_PAPER,
+        aster_capabilities.CAPABILITIES,
         aster_instruments.listed,
         timedelta(milliseconds=150),
     ),

@@ -11,6 +11,9 @@ from common.domain.agent import KEYED_VENUES
 from common.domain.identifiers import ID_PATTERN
 from common.domain.instrument import Venue
 from common.domain.money import parse_decimal
+from common.domain.parent_order import DURATION_MAX_S, SLICES_MAX
+from common.domain.scope import Scope, ScopeKind, symbol_scope, venue_scope
+from common.errors import InvalidInputError
 
 DECIMAL_PLACES_MAX = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9]{1,20}")
@@ -111,6 +114,14 @@ Amount = Annotated[Decimal, _decimal, _between("0.000000000001", "1000000000000"
 AmountOrZero = Annotated[Decimal, _decimal, _between("0", "1000000000000")]
 Cash = Annotated[Decimal, BeforeValidator(_cash), _between("1", "1000000000")]
 
+BelowHundred = Annotated[Decimal, _decimal, _between("0.000001", "99.999999")]
+"""Percent of a price that it may fall: never all of it."""
+Seconds = Annotated[int, Field(ge=1, le=DURATION_MAX_S)]
+Slices = Annotated[int, Field(ge=1, le=SLICES_MAX)]
+
+PersonName = Annotated[str, Field(max_length=80), AfterValidator(_readable)]
+"""Who it is that asks: kept with what was done."""
+
 InitialisationVector = Annotated[str, _hex(12)]
 AuthenticationTag = Annotated[str, _hex(16)]
 EncryptedKey = Annotated[str, _hex(32)]
@@ -140,3 +151,21 @@ def _keyed_venue(value: object) -> object:
 AnyVenue = Annotated[Venue, BeforeValidator(_venue, json_schema_input_type=str)]
 KeyedVenue = Annotated[Venue, BeforeValidator(_keyed_venue, json_schema_input_type=str)]
 VenueOrder = Annotated[list[AnyVenue], AfterValidator(distinct_venues)]
+
+
+def _scope(value: object) -> object:
+    """The text of a scope's key; a symbol or a venue in capitals, as they are kept."""
+    if not isinstance(value, str):
+        raise ValueError("must be text such as platform or symbol:BTC")
+    try:
+        scope = Scope.parse(value)
+    except InvalidInputError as error:
+        raise ValueError(error.message) from None
+    if scope.kind is ScopeKind.VENUE:
+        return venue_scope(_venue(scope.name))  # type: ignore[arg-type]  # it is a Venue
+    if scope.kind is ScopeKind.SYMBOL:
+        return symbol_scope(_symbol(scope.name))
+    return scope
+
+
+ScopeKey = Annotated[Scope, BeforeValidator(_scope, json_schema_input_type=str)]

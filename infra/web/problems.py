@@ -12,6 +12,7 @@ from common.errors import (
     ConflictError,
     DeniedError,
     InvalidInputError,
+    LockedError,
     NotFoundError,
     RateLimitedError,
     SapphireError,
@@ -71,6 +72,10 @@ def problem_of(error: SapphireError) -> Problem:
             return Problem(status, error.code, error.message, where=error.where)
         case NotFoundError():
             return Problem(404, error.code, str(error))
+        case LockedError():
+            return Problem(423, error.code, error.message)
+        case DeniedError(code="FOUR_EYES"):
+            return Problem(403, error.code, error.message)
         case DeniedError():
             return Problem(409, error.code, error.message)
         case RateLimitedError():

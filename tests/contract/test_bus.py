@@ -6,23 +6,29 @@ import os
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from common.books import OUTBOX
 from common.domain.events import OutboxMessage
 from common.errors import ConfigurationError
-from common.ports import Publisher
+from common.outbox import outbox_write, publish_and_clear
+from common.ports import Clock, Publisher, Query
 from common.wire import JsonObject
 from infra.gcp.envelope import is_push, open_push, read_message
 from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
 from infra.local.bus.delivery import Deliver, DeliveryPolicy
 from infra.local.bus.embedded import EmbeddedBus
-from infra.local.clock import ManualClock, ScaledClock
+from infra.local.clock import ManualClock, ScaledClock, SystemClock
 from infra.local.emulators import Emulators
+from infra.local.stack.tracked_publisher import TrackedPublisher
+from infra.local.store.memory import MemoryStore
+from infra.pipeline import DeliverySpec, FunctionSpec, Pipeline, TopicSpec, Trigger
 from tests.builders.messages import a_message
 from tests.shared_data import REPOSITORY
 from tests.standins.serving import Fault, JsonStandIn, serving
@@ -40,19 +46,30 @@ class Bus(Protocol):
     @property
     def publisher(self) -> Publisher: ...
 
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def store(self) -> MemoryStore:
+        """Whose outbox the messages are in."""
+
     async def open(self, deliver: Deliver) -> None:
         """Push every message of TOPIC to `deliver`."""
 
     async def dead_letters(self) -> list[str]:
         """The ids of the dead letters, once there is one."""
 
+    async def idle(self) -> None:
+        """Once everything is answered for good, what was for later too."""
+
     async def close(self) -> None: ...
 
 
 class Embedded:
-    def __init__(self, bus: EmbeddedBus) -> None:
-        self.publisher = bus
-        self._bus = bus
+    def __init__(self, path: Path | None, clock: Clock, policy: DeliveryPolicy) -> None:
+        self.clock = clock
+        self.store = MemoryStore()
+        self.publisher = self._bus = EmbeddedBus(path, clock=clock, delivery=policy)
 
     async def open(self, deliver: Deliver) -> None:
         self._bus.subscribe(TOPIC, "reader", deliver)
@@ -62,18 +79,27 @@ class Embedded:
         await self._bus.idle()
         return [letter.message.message_id for letter in self._bus.dead_letters()]
 
+    async def idle(self) -> None:
+        await self._bus.idle()
+
     async def close(self) -> None:
         await self._bus.stop()
 
 
 class _Receiver(JsonStandIn):
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(
+        self, deliver: Deliver, answered: Callable[[str, str], None] = lambda *_: None
+    ) -> None:
         super().__init__()
         self._deliver = deliver
+        self._answered = answered
 
     def answer(self, path: str, body: Any) -> Fault:
         assert path == f"/{TOPIC}"
-        return Fault(status=_result(self._deliver(body, body.get("deliveryAttempt", 1))))
+        status = _result(self._deliver(body, body.get("deliveryAttempt", 1)))
+        if status // 100 == 2:
+            self._answered("reader", open_push(body).attributes["id"])
+        return Fault(status=status)
 
 
 def _result(answer: Any) -> int:
@@ -85,16 +111,45 @@ def _result(answer: Any) -> int:
     raise AssertionError("the inbox waited")
 
 
+READER = Pipeline(
+    topics={TOPIC: TopicSpec(event="SignalCreated")},
+    functions={
+        "reader": FunctionSpec(
+            summary="Reads.",
+            triggers=(Trigger(topic=TOPIC),),
+            publishes=(),
+            secrets="none",
+            memory_mb=256,
+            timeout_s=60,
+            max_instances=1,
+        )
+    },
+    delivery=DeliverySpec(
+        ack_deadline_s=10,
+        max_attempts=MAX_ATTEMPTS,
+        backoff_min_s=1,
+        backoff_max_s=1,
+        dead_letter_retention_d=1,
+    ),
+)
+
+
 class PubSub:
+    """As the emulator backend has it: what is for later waits in this process."""
+
     def __init__(self, emulators: Emulators, project: str) -> None:
-        self.publisher = PubSubPublisher(project=project)
+        self.clock = SystemClock()
+        self.store = MemoryStore()
+        self._pubsub = PubSubPublisher(project=project)
+        self.publisher = TrackedPublisher(self._pubsub, READER, self.store)
         self._emulators = emulators
         self._project = project
         self._topology = PubSubTopology(project=project)
 
     async def open(self, deliver: Deliver) -> None:
-        self._serving = serving(_Receiver(deliver))
+        self._serving = serving(_Receiver(deliver, self.publisher.answered))
         url = await self._serving.__aenter__()
+        self.publisher.start(self.clock)
         push = PushSubscription(
             name="reader",
             topic=TOPIC,
@@ -110,10 +165,14 @@ class PubSub:
         letters = await self._topology.pull_dead_letters(timeout_s=60)
         return [letter["id"] for letter in letters]
 
+    async def idle(self) -> None:
+        await self.publisher.idle()
+
     async def close(self) -> None:
         await self._emulators.reset(self._project)
         await self._serving.__aexit__(None, None, None)
         await self.publisher.close()
+        await self._pubsub.close()
         await self._topology.close()
 
 
@@ -124,10 +183,9 @@ async def bus(
     policy = DeliveryPolicy(max_attempts=MAX_ATTEMPTS, backoff_min_s=0.1, backoff_max_s=0.4)
     made: Bus
     if request.param == "memory":
-        made = Embedded(EmbeddedBus(None, clock=ManualClock(START), delivery=policy))
+        made = Embedded(None, ManualClock(START), policy)
     elif request.param == "durable":
-        clock = ScaledClock(START, 60)
-        made = Embedded(EmbeddedBus(tmp_path / "bus.sqlite", clock=clock, delivery=policy))
+        made = Embedded(tmp_path / "bus.sqlite", ScaledClock(START, 60), policy)
     else:
         emulators: Emulators = request.getfixturevalue("emulators")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
@@ -257,6 +315,99 @@ async def test_bus_when_attempts_are_used_up_then_there_is_a_dead_letter(bus: Bu
     await inbox.acknowledges("msg_2")
     assert len(inbox.deliveries("msg_1")) == MAX_ATTEMPTS
     assert inbox.acknowledged["msg_1"] == 0
+
+
+# ------------------------------------------------------------------------- messages for later
+def later(bus: Bus, name: str, seconds: float) -> OutboxMessage:
+    """For so long after now, on the bus's clock."""
+    deliver_at = bus.clock.now() + timedelta(seconds=seconds)
+    return replace(a_message(message_id=name), deliver_at=deliver_at)
+
+
+async def committed(bus: Bus, published: Sequence[OutboxMessage]) -> None:
+    """With its outbox row, published, and cleared as a function does it."""
+    await bus.store.commit([outbox_write(message) for message in published])
+    await publish_and_clear(published, publisher=bus.publisher, store=bus.store)
+
+
+class TimedInbox(Inbox):
+    """Notes the clock at each delivery."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.came: dict[str, datetime] = {}
+        self._clock = clock
+
+    async def __call__(self, envelope: JsonObject, attempt: int) -> int:
+        self.came.setdefault(open_push(envelope).attributes["id"], self._clock.now())
+        return await super().__call__(envelope, attempt)
+
+
+async def test_bus_when_messages_are_for_later_then_they_come_in_order_of_their_times(
+    bus: Bus,
+) -> None:
+    inbox = TimedInbox(bus.clock)
+    await bus.open(inbox)
+    published = [later(bus, "third", 1.6), later(bus, "second", 0.8), *messages("first")]
+    await committed(bus, published)
+    await inbox.acknowledges("first", "second", "third")
+    assert list(inbox.came) == ["first", "second", "third"]
+    assert [read_message(open_push(body)) for body in inbox.envelopes] == published[::-1]
+
+
+async def test_bus_when_a_message_is_for_later_then_it_does_not_come_before_its_time(
+    bus: Bus,
+) -> None:
+    inbox = TimedInbox(bus.clock)
+    await bus.open(inbox)
+    published = [later(bus, f"msg_{number}", 0.1 + 0.35 * number) for number in range(5)]
+    await committed(bus, published)
+    await inbox.acknowledges(*(message.message_id for message in published))
+    if not isinstance(bus.clock, ManualClock):  # whose time only a replay moves
+        for message in published:
+            assert inbox.came[message.message_id] >= (message.deliver_at or START)
+
+
+async def test_bus_when_the_time_is_past_then_a_message_comes_at_once(bus: Bus) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    await committed(bus, [later(bus, "late", 3600), later(bus, "past", -1)])
+    await inbox.acknowledges("past")
+    assert isinstance(bus.clock, ManualClock) or not inbox.acknowledged["late"]
+
+
+async def test_bus_when_a_message_for_later_is_acknowledged_then_its_row_is_gone_and_it_is_quiet(
+    bus: Bus,
+) -> None:
+    inbox = Inbox()
+    await bus.open(inbox)
+    await committed(bus, [later(bus, "msg_1", 0.5), *messages("msg_2")])
+    await bus.idle()
+    assert inbox.acknowledged == {"msg_1": 1, "msg_2": 1}
+    assert await bus.store.count(Query(OUTBOX)) == 0
+
+
+async def test_bus_when_a_message_for_later_fails_then_it_comes_again(bus: Bus) -> None:
+    inbox = Inbox({"msg_1": [500]})
+    await bus.open(inbox)
+    await committed(bus, [later(bus, "msg_1", 0.2)])
+    await inbox.acknowledges("msg_1")
+    assert len(inbox.deliveries("msg_1")) == 2
+
+
+@pytest.mark.emulator
+async def test_pubsub_when_the_process_dies_before_the_time_then_the_row_is_still_there(
+    emulators: Emulators, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+    bus = PubSub(emulators, f"bus-contract-{next(_PROJECTS)}")
+    inbox = Inbox()
+    await bus.open(inbox)
+    await committed(bus, [later(bus, "early", 3600), *messages("now")])
+    await inbox.acknowledges("now")
+    await bus.close()
+    [row] = (await bus.store.query(Query(OUTBOX))).documents
+    assert row.ref.id == "early"
 
 
 @pytest.mark.emulator

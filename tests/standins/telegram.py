@@ -1,8 +1,11 @@
-"""The Telegram Bot API's sendMessage, with its answers and refusals."""
+"""The Telegram stand-in of `sapphire exchange`, with the faults that tests play."""
 
 import json
 from typing import Any
 
+from infra.local.exchanges.exchange import ApiRequest
+from infra.local.exchanges.telegram.exchange import TelegramExchange
+from tests.builders import NOON
 from tests.standins.serving import Fault, JsonStandIn
 
 
@@ -11,21 +14,21 @@ class Telegram(JsonStandIn):
 
     def __init__(self, token: str, chat_id: str = "42") -> None:
         super().__init__()
-        self.token = token
-        self.chat_id = chat_id
-        self.texts: list[str] = []
+        self.exchange = TelegramExchange(token=token, chat_id=chat_id)
+
+    @property
+    def texts(self) -> list[str]:
+        return [sent.text for sent in self.exchange.sent]
 
     def answer(self, path: str, body: Any) -> Fault | object:
-        if path != f"/bot{self.token}/sendMessage":
-            return refusal(401, "Unauthorized")
-        if body["chat_id"] != self.chat_id:
-            return refusal(400, "Bad Request: chat not found")
-        text = body["text"]
-        if not text or len(text.encode("utf-16-le")) // 2 > 4096:
-            return refusal(400, "Bad Request: message is too long")
-        self.texts.append(text)
-        result = {"message_id": len(self.texts), "chat": {"id": 42, "type": "private"}}
-        return {"ok": True, "result": {**result, "date": 1768478400, "text": text}}
+        request = ApiRequest(
+            method="POST",
+            path=path,
+            headers={"content-type": "application/json"},
+            body=json.dumps(body).encode(),
+        )
+        answer = self.exchange.process(request, NOON, None)
+        return Fault(answer.status, answer.encoded())
 
 
 def refusal(code: int, description: str, **parameters: int) -> Fault:

@@ -1,4 +1,4 @@
-"""`sapphire exchange`: a stand-in of a venue on this machine, to trade against without money."""
+"""`sapphire exchange`: stand-ins of a venue and of Telegram, to trade against without money."""
 
 import argparse
 

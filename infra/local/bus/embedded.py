@@ -9,12 +9,12 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 from common.domain.events import OutboxMessage
-from common.domain.moment import from_iso, iso
+from common.domain.moment import EPOCH, from_iso, iso
 from common.errors import ConfigurationError, NotFoundError, TransientError
 from common.ports import Clock
 from common.wire import JsonObject, decode_message
@@ -61,8 +61,9 @@ class EmbeddedBus:
     2xx. Anything else, an exception or the ack deadline (which cancels the call, as a push request
     is dropped) brings it again after a backoff, and after the last attempt makes it a dead letter.
 
-    Backoffs are seconds of `clock`: real ones divided by its speed. Under a ManualClock they only
-    order what comes again: it is delivered as soon as nothing else is left to do.
+    Backoffs and the way to a message's `deliver_at` are seconds of `clock`: real ones divided by
+    its speed. Under a ManualClock they only order what waits: the earliest is delivered as soon as
+    nothing else is left to do.
 
     Everything runs on the event loop that called `start`; a delivery sees the context of that call.
     """
@@ -93,10 +94,10 @@ class EmbeddedBus:
         self._reset()
 
     def _reset(self) -> None:
-        self._open = 0  # parcels ready, in flight or waiting for a backoff
+        self._open = 0  # parcels ready, in flight or waiting for their time
         self._in_flight = 0
-        self._elapsed = 0.0  # a ManualClock's backoffs, in seconds
-        self._waiting: list[tuple[float, int, _Lane, _Parcel]] = []  # a ManualClock's, as a heap
+        self._reached = EPOCH  # how far a ManualClock's waits have led, ahead of the clock
+        self._waiting: list[tuple[datetime, int, _Lane, _Parcel]] = []  # a ManualClock's, as a heap
         self._timers: dict[int, asyncio.TimerHandle] = {}  # other clocks', by order
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -161,7 +162,7 @@ class EmbeddedBus:
         self._journal.close()
 
     async def idle(self) -> None:
-        """Return once nothing is queued, in flight or waiting for a backoff.
+        """Return once nothing is queued, in flight or waiting for its time.
 
         Raises:
             TransientError: the bus does not run, or was stopped meanwhile.
@@ -208,6 +209,7 @@ class EmbeddedBus:
             type=message_attributes(message)["type"],
             body=message_data(message).decode(),
             published_at=iso(self._clock.now()),
+            deliver_at=None if message.deliver_at is None else iso(message.deliver_at),
         )
         return [replace(draft, subscription=name) for name in names] or [draft]
 
@@ -219,14 +221,30 @@ class EmbeddedBus:
         fate = PLAIN if faults is None else faults.fate(held.message_id, held.subscription)
         self._open += 1 + fate.copies
         self._settled.clear()
+        early = self._early(held)
         parcel = _Parcel(held, next(self._orders))
-        if fate.delay_s:
-            self._wait(lane, parcel, fate.delay_s)
+        if early or fate.delay_s:
+            delay = timedelta(seconds=fate.delay_s)
+            self._wait(lane, parcel, (early or self._now()) + delay)
         else:
             ahead_of = math.ceil(len(lane.ready) * fate.overtakes)
             lane.ready.insert(len(lane.ready) - ahead_of, parcel)
         for _ in range(fate.copies):
-            lane.ready.append(_Parcel(held, next(self._orders), copy=True))
+            copy = _Parcel(held, next(self._orders), copy=True)
+            if early:
+                self._wait(lane, copy, early)
+            else:
+                lane.ready.append(copy)
+
+    def _early(self, held: Held) -> datetime | None:
+        """Its `deliver_at` while that lies ahead of the clock."""
+        if held.deliver_at is None:
+            return None
+        due = from_iso(held.deliver_at)
+        return due if due > self._clock.now() else None
+
+    def _now(self) -> datetime:
+        return max(self._clock.now(), self._reached)
 
     def _pump(self) -> None:
         """Start every delivery that may start now."""
@@ -238,10 +256,11 @@ class EmbeddedBus:
                 self._send(min(free, key=lambda lane: lane.ready[0].order))
 
     def _skip_ahead(self) -> bool:
-        """Under a ManualClock: bring the earliest backoff to its end once nothing else is left."""
+        """Under a ManualClock: bring the earliest wait to its end once nothing else is left."""
         if self._in_flight or not self._waiting:
             return False
-        self._elapsed, _, lane, parcel = heapq.heappop(self._waiting)
+        due, _, lane, parcel = heapq.heappop(self._waiting)
+        self._reached = max(self._reached, due)
         lane.ready.append(parcel)
         return True
 
@@ -327,21 +346,27 @@ class EmbeddedBus:
         _log.info("%s: %s comes again after attempt %d: %s", *told)
         self.counts.redelivered += 1
         asked = (reply.retry_after_s or 0.0) if reply.status in {429, 503} else 0.0
-        self._wait(lane, parcel, max(asked, self._policy.backoff_s(held.attempts)))
+        wait_s = max(asked, self._policy.backoff_s(held.attempts))
+        self._wait(lane, parcel, self._now() + timedelta(seconds=wait_s))
 
-    def _wait(self, lane: _Lane, parcel: _Parcel, seconds: float) -> None:
+    def _wait(self, lane: _Lane, parcel: _Parcel, due: datetime) -> None:
         if not self._running:
             return  # stopping: the journal has it
         parcel.order = next(self._orders)
         if math.isinf(self._speed):
-            heapq.heappush(self._waiting, (self._elapsed + seconds, parcel.order, lane, parcel))
+            heapq.heappush(self._waiting, (due, parcel.order, lane, parcel))
             return
+        seconds = (due - self._clock.now()).total_seconds()
         self._timers[parcel.order] = asyncio.get_running_loop().call_later(
             seconds / self._speed, self._due, lane, parcel
         )
 
     def _due(self, lane: _Lane, parcel: _Parcel) -> None:
         del self._timers[parcel.order]
+        early = self._early(parcel.held)
+        if early:  # the clock was set back meanwhile
+            self._wait(lane, parcel, early)
+            return
         lane.ready.append(parcel)
         self._pump()
 

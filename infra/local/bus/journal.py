@@ -26,19 +26,21 @@ CREATE TABLE IF NOT EXISTS deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     status INTEGER,
     reason TEXT NOT NULL DEFAULT '',
-    dead_at TEXT
+    dead_at TEXT,
+    deliver_at TEXT
 ) STRICT
 """
 _COLUMNS = (
     "id, number, topic, subscription, message_id, type, body, published_at, "
-    "attempts, status, reason, dead_at"
+    "attempts, status, reason, dead_at, deliver_at"
 )
 _INSERT = (
     "INSERT INTO deliveries"
-    " (number, topic, subscription, message_id, type, body, published_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " (number, topic, subscription, message_id, type, body, published_at, deliver_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SCHEMA_VERSION = 1
+_MIGRATION = "ALTER TABLE deliveries ADD COLUMN deliver_at TEXT"  # of version 1
+_SCHEMA_VERSION = 2
 _LOCK_TIMEOUT_S = 5.0
 
 
@@ -58,6 +60,7 @@ class Held:
     status: int | None = None  # the last answer; None when there was none
     reason: str = ""
     dead_at: str | None = None
+    deliver_at: str | None = None  # not before; None: at once
 
 
 class Journal(Protocol):
@@ -155,6 +158,7 @@ class SqliteJournal:
             held.type,
             held.body,
             held.published_at,
+            held.deliver_at,
         )
         if cursor.lastrowid is None:
             raise TransientError(f"{self._path.name}: the insert gave no row id")
@@ -247,14 +251,26 @@ def _open_file(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the table, or bring a file of version 1 up to ours: whole or not at all."""
+    version = _version(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if version == _SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(_SCHEMA)
+    columns = connection.execute("PRAGMA table_info(deliveries)")
+    if "deliver_at" not in {name for _, name, *_ in columns}:
+        connection.execute(_MIGRATION)
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version not in {0, _SCHEMA_VERSION}:
+    if version not in range(_SCHEMA_VERSION + 1):
         raise ConfigurationError(
             f"{path} has schema {version}, this Sapphire reads {_SCHEMA_VERSION}; run the release "
             "that wrote it, or move the file away"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(_SCHEMA)
-    if not version:
-        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    return int(version)

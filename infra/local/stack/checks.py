@@ -5,14 +5,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from common.books import BOOKS, FILLS, ORDER_INTENTS, OUTBOX, REJECTED_EVENTS, Book
+from common.books import (
+    ACCOUNTS,
+    BOOKS,
+    FILLS,
+    ORDER_INTENTS,
+    OUTBOX,
+    PARENT_ORDERS,
+    REJECTED_EVENTS,
+    Book,
+)
 from common.documents import every
+from common.domain.account import Account
 from common.domain.instrument import Venue
 from common.domain.money import ZERO, parse_decimal
 from common.domain.order import FillRecord, IntentStatus
+from common.domain.parent_order import ParentOrder
 from common.domain.position import Position
 from common.domain.signal import SignalStatus
 from common.errors import TransientError
+from common.execution.accounts import imbalance
 from common.ports import DocumentStore, ExecutionVenue, Query
 from common.wire import from_document
 
@@ -49,6 +61,7 @@ async def check_books(store: DocumentStore, venues: Mapping[Venue, ExecutionVenu
         await _check_signals(store, book, check)
         await _check_routing(store, book, check)
     await _check_intents(store, check)
+    await _check_accounts(store, check)
     fills = await _fills_by_position(store, check)
     for book in BOOKS.values():
         async for document in every(store, book.positions):
@@ -99,17 +112,38 @@ async def _check_routing(store: DocumentStore, book: Book, check: BooksCheck) ->
 
 
 async def _check_intents(store: DocumentStore, check: BooksCheck) -> None:
+    by_parent: dict[str, Decimal] = defaultdict(lambda: ZERO)
     async for document in every(store, ORDER_INTENTS):
-        status = document.data["status"]
-        if not IntentStatus(status).is_terminal:
+        status, plan = document.data["status"], document.data["plan"]
+        rests = plan["trigger_price"] is not None and status == IntentStatus.WORKING
+        if not IntentStatus(status).is_terminal and not rests:
             check.problems.append(f"order intent {document.ref.id} is still {status}")
         filled = parse_decimal(document.data["filled_qty"])
-        wanted = max(
-            parse_decimal(candidate["quantity"])
-            for candidate in document.data["plan"]["candidates"]
-        )
+        by_parent[plan["parent_order_id"]] += filled
+        wanted = max(parse_decimal(candidate["quantity"]) for candidate in plan["candidates"])
         if filled > wanted:
             check.problems.append(f"order intent {document.ref.id} filled {filled} of {wanted}")
+
+    async for document in every(store, PARENT_ORDERS):
+        parent = from_document(ParentOrder, document.data)
+        if not parent.status.is_terminal:
+            check.problems.append(f"parent order {document.ref.id} is still {parent.status}")
+        if parent.filled_qty != by_parent[document.ref.id]:
+            check.problems.append(f"parent order {document.ref.id} is not the sum of its children")
+
+
+async def _check_accounts(store: DocumentStore, check: BooksCheck) -> None:
+    """Cash, to the last digit, is what the positions say that it must be."""
+    positions: dict[str, list[Position]] = defaultdict(list)
+    for book in BOOKS.values():
+        async for document in every(store, book.positions):
+            position = from_document(Position, document.data)
+            positions[position.deployment_id].append(position)
+    async for document in every(store, ACCOUNTS):
+        account = from_document(Account, document.data)
+        off = imbalance(account, positions[account.deployment_id])
+        if off:
+            check.problems.append(f"the account of {account.deployment_id} is off by {off}")
 
 
 async def _fills_by_position(

@@ -11,6 +11,7 @@ from common.domain.events import (
     OutboxMessage,
     SignalCreated,
 )
+from common.outbox import OnlyInMemoryError
 from common.ports import Publisher
 
 _RECENT = 50
@@ -28,7 +29,14 @@ class ObservedPublisher:
         self.listener: Callable[[Event], None] | None = None
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> None:
-        await self._publisher.publish(messages)
+        try:
+            await self._publisher.publish(messages)
+        except OnlyInMemoryError:
+            self._note_all(messages)
+            raise
+        self._note_all(messages)
+
+    def _note_all(self, messages: Sequence[OutboxMessage]) -> None:
         for message in messages:
             if message.message_id not in self._seen:
                 self._seen.append(message.message_id)

@@ -1,4 +1,6 @@
-"""What a fresh local store starts with: trading ACTIVE, the swarm, and on paper a deployment."""
+"""What a fresh local store starts with: trading ACTIVE and the swarm; on paper also limits and a
+deployment. Live, a person sets the limits, and says whose money it is.
+"""
 
 from datetime import datetime
 
@@ -12,7 +14,9 @@ from common.domain.agent import (
     DeploymentStatus,
 )
 from common.domain.instrument import Venue
+from common.domain.scope import PLATFORM_SCOPE
 from common.errors import ConflictError
+from common.how.limit_documents import default_limits, limits_ref, version_ref
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
 from common.ports import Create, DocumentStore, Ref
 from common.wire import to_document
@@ -27,9 +31,14 @@ async def seed_agents(store: DocumentStore, settings: Settings, *, now: datetime
         (PLATFORM, _trading_state(now)),
         (Ref(V3.agents, agent_id), _agent(agent_id, now)),
     ]
-    if settings.mode == "paper":  # whose money it would be, live, a person says
+    if settings.mode == "paper":
         deployment = _deployment(agent_id, settings, now)
-        seeds.append((Ref(V3.deployments, DEPLOYMENT_ID), deployment))
+        limits = default_limits(settings.limits, now)
+        seeds += [
+            (Ref(V3.deployments, DEPLOYMENT_ID), deployment),
+            (limits_ref(PLATFORM_SCOPE), limits),
+            (version_ref(PLATFORM_SCOPE, limits.version), limits),
+        ]
     present = await store.get_many([ref for ref, _ in seeds])
     for (ref, record), document in zip(seeds, present, strict=True):
         if document is None:

@@ -5,7 +5,6 @@ lose the last commits, never part of one, when the whole machine loses power. Ca
 caller's thread: most are shorter than handing them to another thread would take.
 """
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from common.errors import ConfigurationError, ConflictError
 from common.ports import Create, Delete, Document, Increment, Page, Query, Ref, Update, Write
@@ -32,6 +33,11 @@ from infra.local.store.sqlite_queries import count_sql, page_sql
 STORE_FILE = "sapphire.sqlite"  # in the data directory
 
 _SELECT = "SELECT version, data FROM documents WHERE collection = ? AND id = ?"
+_SELECT_MANY = (
+    "WITH asked (c, i) AS (VALUES {}) SELECT c, i, version, data "
+    "FROM asked CROSS JOIN documents ON collection = c AND id = i"
+)
+_READ_AT_ONCE = 100  # two values each; SQLite once allowed 999 in a statement
 _INSERT = "INSERT INTO documents (collection, id, version, data, expires_at) VALUES (?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE documents SET version = ?, data = ? WHERE collection = ? AND id = ?"
 _DELETE = "DELETE FROM documents WHERE collection = ? AND id = ?"
@@ -63,11 +69,13 @@ class SqliteStore:
     async def get_many(self, refs: Sequence[Ref]) -> list[Document | None]:
         for ref in refs:
             check_ref(ref)
+        found: dict[tuple[str, str], Document] = {}
         with self._statements() as connection:
             connection.execute("BEGIN")  # one snapshot for all of them, as Firestore reads a batch
-            documents = [_read(connection, ref) for ref in refs]
+            for start in range(0, len(refs), _READ_AT_ONCE):
+                found |= _read_many(connection, refs[start : start + _READ_AT_ONCE])
             connection.execute("COMMIT")
-        return documents
+        return [found.get((ref.collection, ref.id)) for ref in refs]
 
     async def commit(self, writes: Sequence[Write]) -> None:
         check_writes(writes)
@@ -93,13 +101,13 @@ class SqliteStore:
             rows = connection.execute(text, values).fetchall()
         taken = rows[: query.limit]
         documents = tuple(
-            Document(Ref(query.collection, key), json.loads(data), str(version))
+            Document(Ref(query.collection, key), from_json(data), str(version))
             for key, version, data, _ in taken
         )
         if len(rows) <= query.limit:
             return Page(documents)
         last_id, _, _, order_value = taken[-1]
-        return Page(documents, encode_cursor(query, json.loads(order_value), last_id))
+        return Page(documents, encode_cursor(query, from_json(order_value), last_id))
 
     async def count(self, query: Query) -> int:
         check_query(query)
@@ -140,7 +148,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _read(connection: sqlite3.Connection, ref: Ref) -> Document | None:
     row = connection.execute(_SELECT, (ref.collection, ref.id)).fetchone()
-    return None if row is None else Document(ref, json.loads(row[1]), str(row[0]))
+    return None if row is None else Document(ref, from_json(row[1]), str(row[0]))
+
+
+def _read_many(
+    connection: sqlite3.Connection, refs: Sequence[Ref]
+) -> dict[tuple[str, str], Document]:
+    """Those that there are. One statement: most of a small read is the call into SQLite."""
+    text = _SELECT_MANY.format(", ".join(["(?, ?)"] * len(refs)))
+    values = [value for ref in refs for value in (ref.collection, ref.id)]
+    return {
+        (collection, key): Document(Ref(collection, key), from_json(data), str(version))
+        for collection, key, version, data in connection.execute(text, values)
+    }
 
 
 def _apply(connection: sqlite3.Connection, write: Write, number: int) -> None:
@@ -175,7 +195,7 @@ def _change(connection: sqlite3.Connection, write: Update | Increment, number: i
     row = connection.execute(_SELECT, (ref.collection, ref.id)).fetchone()
     if row is None:
         raise _conflict(ref, "does not exist")
-    data: JsonObject = json.loads(row[1])
+    data: JsonObject = from_json(row[1])
     if isinstance(write, Update):
         _require_version(ref, row[0], write.version)
         data.update(write.data)

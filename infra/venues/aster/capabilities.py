@@ -5,7 +5,6 @@ takes it only near its own time, and once. The document says 10 seconds in one p
 another; an order is held for possible as long as the longer of them.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
@@ -27,10 +26,3 @@ CAPABILITIES = Capabilities(
     # `noop` with an order's nonce takes its place, but "no guarantee of success" is promised.
     cancel_is_a_fence=False,
 )
-
-ON_PAPER = replace(
-    CAPABILITIES,
-    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
-    time_in_force=frozenset({TimeInForce.IOC, TimeInForce.FOK}),
-)
-"""Nothing rests in a book on paper."""

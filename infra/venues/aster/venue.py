@@ -24,7 +24,7 @@ from common.errors import (
     SapphireError,
     TransientError,
 )
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from infra.venues.aster import parse
 from infra.venues.aster.api import AsterApi, AsterError, error_of
 from infra.venues.aster.capabilities import CAPABILITIES, NONCE_DRIFT_MAX
@@ -99,6 +99,13 @@ class AsterVenue:
             return VenueAccountState(positions=positions, open_orders=parse.parse_open_orders(rows))
         except InvalidInputError as error:
             raise TransientError(f"Aster: {error}") from None
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """None: what Aster pays every 8 hours is in the account's balance, and is not read here."""
+        del account_id, since
+        return ()
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """By client id; an order that never came is also met with a `noop` of its nonce."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -33,10 +34,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _RATE_LIMITED = frozenset({-32005, -32029, 429})  # EIP-1474 and what providers use
 TIMEOUT_S = 5.0
+PRIVATE_RPC_URL = "ARBITRUM_PRIVATE_RPC_URL"
+"""Where it is set, transactions are broadcast there and nowhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """What answers at one URL, by the name that messages call it."""
+
+    http: VenueHttp
+    path: str
+    label: str
 
 
 class JsonRpc:
     """One node of one chain. `label` stands in messages; the URL may hold a key and never does.
+
+    With `private_url`, a relay that keeps transactions from strangers until they are mined, it is
+    the relay alone that is given them. When it fails, the broadcast has failed: the node would show
+    what the relay hides, so it is never asked instead.
 
     Every reading raises TransientError where the node gives no usable answer, RateLimitedError
     where it asks to wait, and ConfigurationError where it is a node of another chain: there, "not
@@ -49,14 +65,20 @@ class JsonRpc:
         *,
         chain_id: int,
         label: str,
+        private_url: str | None = None,
         errors: Sequence[str] = (),
         timeout_s: float = TIMEOUT_S,
         transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
-        parts = urlsplit(url)
-        self._path = parts.path + (f"?{parts.query}" if parts.query else "")
-        origin = f"{parts.scheme}://{parts.netloc}"
-        self._http = VenueHttp(origin, label=label, timeout_s=timeout_s, transport=transport)
+        def node(url: str, label: str) -> _Node:
+            parts = urlsplit(url)
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
+            origin = f"{parts.scheme}://{parts.netloc}"
+            http = VenueHttp(origin, label=label, timeout_s=timeout_s, transport=transport)
+            return _Node(http, path, label)
+
+        self._node = node(url, label)
+        self._relay = node(private_url, f"{label}'s relay") if private_url else self._node
         self._label = label
         self._errors = tuple(errors)
         self._checked = False
@@ -155,27 +177,29 @@ class JsonRpc:
         """Broadcast exactly these bytes.
 
         Raises:
-            RejectedError: the node proves that it did not take them.
+            RejectedError: the node, or the relay, proves that it did not take them.
             TransientError: no connection was made.
             OutcomeUnknownError: anything else, "already known" and "nonce too low" among it.
         """
         body = _body([("eth_sendRawTransaction", [raw])])
-        answer = await self._http.order("POST", self._path, json=body)
+        label = self._relay.label
+        answer = await self._relay.http.order("POST", self._relay.path, json=body)
         if answer.status == 429 or answer.status >= 500:
-            raise OutcomeUnknownError(f"{self._label}: HTTP {answer.status}")
+            raise OutcomeUnknownError(f"{label}: HTTP {answer.status}")
         try:
             reply = as_object(answer.json(), "answer")
             error = reply.get("error")
             if error is not None:
-                raise refused_transaction(as_object(error, "error"), self._label)
+                raise refused_transaction(as_object(error, "error"), label)
             sent = to_hash(reply.get("result"), "result")
         except (ValueError, InvalidInputError):
-            raise OutcomeUnknownError(f"{self._label}: not an answer of JSON-RPC") from None
+            raise OutcomeUnknownError(f"{label}: not an answer of JSON-RPC") from None
         if sent != expected_hash:
-            raise OutcomeUnknownError(f"{self._label}: it names another transaction")
+            raise OutcomeUnknownError(f"{label}: it names another transaction")
 
     async def close(self) -> None:
-        await self._http.close()
+        await self._node.http.close()
+        await self._relay.http.close()
 
     async def _read(self, parse: Callable[[object], T], method: str, *params: object) -> T:
         await self.check_chain()
@@ -189,7 +213,7 @@ class JsonRpc:
             raise TransientError(f"{self._label}: its answer cannot be used ({error})") from None
 
     async def _ask(self, calls: list[tuple[str, list[object]]]) -> list[object]:
-        answer = await self._http.read("POST", self._path, json=_body(calls))
+        answer = await self._node.http.read("POST", self._node.path, json=_body(calls))
         try:
             body = answer.json()
             if len(calls) == 1:

@@ -19,10 +19,14 @@ CAPABILITIES = Capabilities(
     request_timeout=timedelta(seconds=15),
 )
 
-LIVE = replace(
+ON_PAPER = replace(
     CAPABILITIES,
     order_types=frozenset(OrderType),
     time_in_force=frozenset(TimeInForce),
+)
+
+LIVE = replace(
+    ON_PAPER,
     order_ttl=timedelta(minutes=5),
     read_lag_max=timedelta(seconds=60),
     resends=True,

@@ -8,6 +8,7 @@ is beyond the acceptable price. So what became of it is always asked, by request
 
 import asyncio
 import json
+from datetime import datetime
 
 from common.domain.instrument import Instrument, InstrumentTable, Venue
 from common.domain.order import Order, OrderReport, SignedRequest
@@ -18,7 +19,7 @@ from common.errors import (
     RejectedError,
     TransientError,
 )
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from common.wire import JsonObject
 from infra.venues.gmx.answers import REFUSED, RequestState, parse_state
 from infra.venues.gmx.capabilities import LIVE
@@ -99,6 +100,13 @@ class GmxVenue:
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
         return await self._inquiry.account(account_id)
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """None: GMX takes funding and borrowing fees out of a position's collateral."""
+        del account_id, since
+        return ()
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """Cancel an order that rests on the chain. One that is not there yet cannot be cancelled,

@@ -16,12 +16,17 @@ CAPABILITIES = Capabilities(
     clock_skew_max=timedelta(seconds=2),
     request_timeout=timedelta(seconds=5),
 )
-"""What our paper stand-in of it does: nothing rests in a book there."""
+"""What fills at once; the base of the others."""
 
-LIVE = replace(
+ON_PAPER = replace(
     CAPABILITIES,
     order_types=frozenset(OrderType),
     time_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
+)
+"""What our paper stand-in of it does."""
+
+LIVE = replace(
+    ON_PAPER,
     resends=True,  # a signer's nonce is taken at most once, whatever the action
     cancel_is_a_fence=True,  # a `noop` uses up the nonce of an order that is still under way
 )

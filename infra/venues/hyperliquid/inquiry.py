@@ -1,6 +1,7 @@
 """Asks Hyperliquid what it knows, always by the master wallet: an agent's own address is empty."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from common.books import EXPOSURES
@@ -13,6 +14,7 @@ from common.domain.order import Fill, Order, OrderReport, OrderStatus
 from common.errors import InvalidInputError, TransientError
 from common.ports import (
     DocumentStore,
+    FundingPayment,
     Instruments,
     Ref,
     VenueAccountState,
@@ -33,6 +35,7 @@ from infra.venues.hyperliquid.answers import (
     sum_of,
 )
 from infra.venues.hyperliquid.client import ROWS_PER_WEIGHT, HyperliquidClient
+from infra.venues.hyperliquid.funding import parse_funding
 from infra.venues.hyperliquid.listing import spot_base
 from infra.venues.hyperliquid.parse import token_unit
 
@@ -42,6 +45,7 @@ FILLS_AROUND_MS = 60_000
 if it cannot rest: clocks differ. An account's other fills cost weight."""
 
 FILLS_PAGES_MAX = 6  # the venue keeps 10,000 fills of an account within reach
+FUNDING_PAGES_MAX = 20  # 10,000 payments: a year of one position, or two months of six
 
 
 class Inquiry:
@@ -148,6 +152,32 @@ class Inquiry:
             positions=(*perpetuals, *spot),
             open_orders=tuple(_open_order(resting, symbols) for resting in orders),
         )
+
+    async def funding(self, account_id: str, since: datetime) -> tuple[FundingPayment, ...]:
+        """Every payment from `since` on, oldest first.
+
+        Raises TransientError: no usable answer, or more payments than can be read.
+        """
+        wallet = await self._wallet(account_id)
+        table = await self._instruments.table(Venue.HYPERLIQUID)
+        symbols = {item.venue_symbol: item.symbol for item in table.instruments} if table else {}
+        start = to_ms(since)
+        found: dict[str, FundingPayment] = {}
+        for number in range(FUNDING_PAGES_MAX):
+            page = await self._read(
+                {"type": "userFunding", "user": wallet, "startTime": start},
+                lambda payload: parse_funding(payload, account_id, symbols),
+                purpose=None if number else Purpose.SETTLE,
+            )
+            self._client.budget.owe(page.count // ROWS_PER_WEIGHT)
+            found.update({payment.payment_id: payment for payment in page.payments})
+            if page.next_from_ms is None:
+                told = (each for each in found.values() if each.ts_event >= since)
+                return tuple(sorted(told, key=lambda each: (each.ts_event, each.symbol)))
+            if page.next_from_ms <= start:
+                break
+            start = page.next_from_ms
+        raise TransientError("Hyperliquid: the account has more funding payments than can be read")
 
     async def _perpetual_positions(self, wallet: str) -> tuple[VenuePosition, ...]:
         held = await self._read({"type": "clearinghouseState", "user": wallet}, parse_positions)

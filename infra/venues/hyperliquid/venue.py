@@ -23,7 +23,7 @@ from common.errors import (
     TransientError,
 )
 from common.execution.nonces import Nonces
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from common.wire import JsonObject
 from infra.venues.budget import Purpose
 from infra.venues.http import VenueAnswer
@@ -129,6 +129,11 @@ class HyperliquidVenue:
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
         return await self._inquiry.account(account_id)
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        return await self._inquiry.funding(account_id, since)
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """Stop the order wherever it is: on its way, resting, or gone.

@@ -6,19 +6,20 @@ The wallet holds the USDC; the agent's key signs and pays the gas, as the wallet
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.money import plain
 from common.domain.order import Order, OrderReport, OrderSide, OrderStatus, SignedRequest
 from common.errors import InvalidInputError, OutcomeUnknownError, RejectedError, TransientError
-from common.ports import VenueAccountState, VenueOpenOrder, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenueOpenOrder, VenuePosition
 from infra.venues.accounts import VenueAccount
 from infra.venues.evm.abi import Call, decode, encode_call
 from infra.venues.evm.answers import Receipt
 from infra.venues.evm.orders import REPLACED_REASON, ChainOrders, Stage, Trace
 from infra.venues.evm.refusals import RevertedError
-from infra.venues.evm.rpc import JsonRpc
+from infra.venues.evm.rpc import PRIVATE_RPC_URL, JsonRpc
 from infra.venues.ostium.calls import (
     ALLOWANCE,
     BALANCE_OF,
@@ -71,6 +72,7 @@ class OstiumVenue:
             parts.urls.get(RPC_URL) or self._network.rpc_url,
             chain_id=self._network.chain.chain_id,
             label=f"{LABEL} chain",
+            private_url=parts.urls.get(PRIVATE_RPC_URL),
             errors=ERRORS,
             timeout_s=TIMEOUT_S,
             transport=parts.transport,
@@ -127,6 +129,13 @@ class OstiumVenue:
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
         return await self._positions(account_id, limits=True)
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """None: Ostium charges funding and rollover with the close, in its commission."""
+        del account_id, since
+        return ()
 
     async def close(self) -> None:
         await self._services.close()

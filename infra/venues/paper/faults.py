@@ -27,7 +27,7 @@ PAPER_FAULTS = "paper_faults"
 
 
 class FaultKind(StrEnum):
-    """What happens to an order (or, the last two, to a call about it)."""
+    """What happens to an order (or, the last four, to a call about it)."""
 
     LOST_REQUEST = "LOST_REQUEST"  # times out; the order never arrives
     LOST_ANSWER = "LOST_ANSWER"  # times out; the order was taken and filled
@@ -38,6 +38,8 @@ class FaultKind(StrEnum):
     PART_FILLED = "PART_FILLED"  # only `fraction` of it can fill
     DOWN = "DOWN"  # the connection is refused: every call, nothing was sent
     QUERIES_DOWN = "QUERIES_DOWN"  # query_order and query_position get no answer
+    CANCEL_LOST = "CANCEL_LOST"  # a cancel times out; it never arrives
+    CANCEL_ANSWER_LOST = "CANCEL_ANSWER_LOST"  # a cancel times out; nothing is left of the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,10 @@ A modelled book (made from a bar): the best price, half a spread off the middle,
 square-root law `impact = sigma x sqrt(quantity / bar volume)`, with sigma the volatility of a bar
 by Parkinson's estimator, `(high - low) / close / sqrt(4 ln 2)`, both averaged over the last bars.
 Never more than one bar's volume.
+
+An order that a bar has triggered starts at its trigger, a stop after a gap at the bar's open beyond
+it, and moves on by the same law with that bar's own volume and volatility. An order that rests
+fills at its own price, with no more than what the bar traded or the best level offers.
 Sources: Torre, BARRA Market Impact Model Handbook (1997); Almgren, Thum, Hauptmann, Li, Direct
 Estimation of Equity Market Impact (2005); Parkinson, The Extreme Value Method (1980).
 """
@@ -16,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.domain.instrument import Instrument, TimeInForce
+from common.domain.instrument import Instrument, OrderType, TimeInForce
 from common.domain.market import Candle, MarketSnapshot
 from common.domain.money import ONE, ZERO
 from common.domain.order import Order, OrderSide
@@ -40,7 +44,10 @@ def executions(
 
     A FOK order fills whole or not at all.
     """
-    side = _Side(order, instrument, snapshot)
+    book = snapshot.book
+    top, size = (book.ask, book.ask_size) if _buys(order) else (book.bid, book.bid_size)
+    spread = max(book.ask - book.bid, top * SPREAD_MIN)
+    side = _Side(order, instrument, top=top, size=size, spread=spread)
     volume, sigma = _bar_figures(snapshot.candles[-BARS:])
     if snapshot.book.modelled and volume > 0:
         parts = side.through_bar(wanted, volume, sigma)
@@ -50,6 +57,36 @@ def executions(
     if order.time_in_force is TimeInForce.FOK and filled < order.quantity:
         return ()
     return tuple(parts)
+
+
+def triggered(
+    order: Order, instrument: Instrument, candle: Candle, wanted: Decimal
+) -> tuple[Execution, ...]:
+    """How `wanted` of an order fills whose trigger the candle has reached, within `order.price`.
+
+    A bar without volume fills nothing.
+    """
+    trigger = order.trigger_price
+    volume, sigma = _bar_figures((candle,))
+    if trigger is None or volume <= 0:
+        return ()
+    start = trigger
+    if order.order_type is OrderType.STOP_MARKET:  # a gap beyond the trigger; never in our favour
+        start = max(trigger, candle.open) if _buys(order) else min(trigger, candle.open)
+    side = _Side(order, instrument, top=start, size=volume, spread=start * SPREAD_MIN)
+    return tuple(side.through_bar(wanted, volume, sigma))
+
+
+def rested(
+    order: Order, instrument: Instrument, depth: Decimal, wanted: Decimal
+) -> tuple[Execution, ...]:
+    """How `wanted` of an order that rests fills: at its own price, as far as `depth` goes."""
+    quantity = round_quantity(instrument, min(wanted, depth))
+    return (Execution(quantity, order.price),) if quantity else ()
+
+
+def _buys(order: Order) -> bool:
+    return order.side is OrderSide.BUY
 
 
 def _bar_figures(candles: Sequence[Candle]) -> tuple[Decimal, Decimal]:
@@ -65,14 +102,21 @@ def _bar_figures(candles: Sequence[Candle]) -> tuple[Decimal, Decimal]:
 class _Side:
     """The side of the book that the order takes from."""
 
-    def __init__(self, order: Order, instrument: Instrument, snapshot: MarketSnapshot) -> None:
-        book = snapshot.book
-        self._buy = order.side is OrderSide.BUY
+    def __init__(
+        self,
+        order: Order,
+        instrument: Instrument,
+        *,
+        top: Decimal,
+        size: Decimal,
+        spread: Decimal,
+    ) -> None:
+        self._buy = _buys(order)
         self._instrument = instrument
         self._bound = order.price
-        self._top = book.ask if self._buy else book.bid
-        self._size = book.ask_size if self._buy else book.bid_size
-        self._spread = max(book.ask - book.bid, self._top * SPREAD_MIN)
+        self._top = top
+        self._size = size
+        self._spread = spread
 
     def through_book(self, wanted: Decimal) -> list[Execution]:
         first = self._execution(min(wanted, self._size), self._top)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Instrument, Venue
-from common.domain.moment import UtcDatetime, iso
+from common.domain.moment import UtcDatetime, from_iso, iso
 from common.domain.money import ZERO, parse_decimal, plain
 from common.domain.order import Fill, LiquiditySide, Order, OrderReport, OrderStatus
 from common.ports import Create, Document, Ref, Update, Write
@@ -22,10 +22,10 @@ PAPER_ARRIVALS = "paper_arrivals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperOrder:
-    """An order that reached the venue, and its outcome."""
+    """An order that reached the venue, and what has become of it so far."""
 
     order: Order
-    status: OrderStatus  # FILLED, CANCELED or REJECTED
+    status: OrderStatus  # ACCEPTED, PARTIALLY_FILLED, FILLED, CANCELED or REJECTED
     code: str  # why it was rejected; empty otherwise
     reason: str
     venue_order_id: str
@@ -109,10 +109,29 @@ def held(document: Document | None) -> Decimal:
     return ZERO if document is None else parse_decimal(document.data["signed_qty"])
 
 
+def times_flat(document: Document | None) -> int:
+    """How often the position of a document has been closed to nothing."""
+    return 0 if document is None else int(document.data.get("times_flat", 0))
+
+
+def accounted_until(document: Document) -> datetime:
+    """The moment up to which a position's fills and funding are in the ledger."""
+    return from_iso(document.data["updated_at"])
+
+
 def fills_of(
-    order: Order, instrument: Instrument, parts: Sequence[Execution], *, at: datetime
+    order: Order,
+    instrument: Instrument,
+    parts: Sequence[Execution],
+    *,
+    at: datetime,
+    first: int = 1,
+    side: LiquiditySide = LiquiditySide.TAKER,
 ) -> tuple[Fill, ...]:
-    """Trade ids are a pure function of venue, client order id and number; commission is exact."""
+    """Trade ids are a pure function of venue, client order id and number, from `first` on;
+    commission is exact.
+    """
+    fee = instrument.taker_fee if side is LiquiditySide.TAKER else instrument.maker_fee
     return tuple(
         Fill(
             trade_id=prefixed_id("trd", order.venue, order.client_order_id, number),
@@ -125,34 +144,47 @@ def fills_of(
             side=order.side,
             last_qty=part.quantity,
             last_px=part.price,
-            commission=part.quantity * part.price * instrument.taker_fee,
-            liquidity_side=LiquiditySide.TAKER,
+            commission=part.quantity * part.price * fee,
+            liquidity_side=side,
             ts_event=at,
         )
-        for number, part in enumerate(parts, start=1)
+        for number, part in enumerate(parts, start=first)
     )
 
 
 def record_writes(record: PaperOrder, position: Document | None) -> list[Write]:
-    """The order, its fills and the position they lead to: one commit, each order once."""
+    """A new order, its fills and the position they lead to: one commit, each order once."""
     order = record.order
+    ref = order_ref(order.venue, order.client_order_id)
+    return [
+        Create(ref, to_document(record)),
+        *fill_writes(order, record.fills, position, at=record.accepted_at),
+    ]
+
+
+def fill_writes(
+    order: Order, fills: Sequence[Fill], position: Document | None, *, at: datetime
+) -> list[Write]:
+    """New fills of one order and the position they lead to; nothing where there are none."""
+    if not fills:
+        return []
     writes: list[Write] = [
-        Create(order_ref(order.venue, order.client_order_id), to_document(record))
-    ]
-    writes += [
         Create(Ref(PAPER_FILLS, f"{order.venue}:{fill.trade_id}"), to_document(fill))
-        for fill in record.fills
+        for fill in fills
     ]
-    if record.fills:
-        signed = held(position) + order.side.sign * record.filled_qty
-        change = {"signed_qty": plain(signed), "updated_at": iso(record.accepted_at)}
-        writes.append(_position_write(order, change, position))
-    return writes
+    filled = sum((fill.last_qty for fill in fills), ZERO)
+    signed = held(position) + order.side.sign * filled
+    return [*writes, _position_write(order, signed, position, at)]
 
 
-def _position_write(order: Order, change: dict[str, str], position: Document | None) -> Write:
-    ref = position_ref(order.venue, order.account_id, order.symbol)
+def _position_write(
+    order: Order, signed: Decimal, position: Document | None, at: datetime
+) -> Write:
+    change: dict[str, str | int] = {"signed_qty": plain(signed), "updated_at": iso(at)}
+    if signed == 0:
+        change["times_flat"] = times_flat(position) + 1
     if position is not None:
-        return Update(ref, change, position.version)
+        change["updated_at"] = iso(max(at, accounted_until(position)))
+        return Update(position.ref, change, position.version)
     owner = {"venue": order.venue.value, "account_id": order.account_id, "symbol": order.symbol}
-    return Create(ref, {**owner, **change})
+    return Create(position_ref(order.venue, order.account_id, order.symbol), {**owner, **change})

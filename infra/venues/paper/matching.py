@@ -1,22 +1,41 @@
-"""What a paper venue makes of an order: refused with a code, or filled as far as its bound goes."""
+"""What a paper venue makes of an order that comes in: refused with a code, filled as far as its
+bound goes, or taken to rest.
+"""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from common.domain.instrument import Capabilities, Instrument
+from common.domain.instrument import Instrument
 from common.domain.market import INTERVAL_MS, MarketSnapshot
+from common.domain.moment import from_ms
 from common.domain.money import ZERO, plain
-from common.domain.order import Order, OrderSide, OrderStatus
-from common.domain.rounding import check_order, round_quantity
+from common.domain.order import Fill, Order, OrderStatus
+from common.domain.rounding import round_quantity
 from common.errors import InvalidInputError
 from common.ports import Document
 from common.wire import from_document
 from infra.venues.paper.faults import FaultKind, FaultRule
 from infra.venues.paper.fills import executions
-from infra.venues.paper.ledger import PaperOrder, fills_of, outcome
+from infra.venues.paper.ledger import PaperOrder, fills_of, held, outcome, times_flat
 from infra.venues.paper.profile import PaperProfile
+from infra.venues.paper.refusals import Refusal, refusal, refusal_at_market
+from infra.venues.paper.resting import (
+    TRIGGERED_TYPES,
+    PaperResting,
+    place_of,
+    rests,
+    room_to_reduce,
+)
 
-Refusal = tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An order's record, and where it is open still, what must be watched of it."""
+
+    record: PaperOrder
+    resting: PaperResting | None = None
+    is_judged: bool = True  # False: a candle of the snapshot opened after it was accepted
 
 
 def decide(
@@ -26,41 +45,104 @@ def decide(
     at: datetime,
     instrument: Instrument | None,
     snapshot: Document | None,
-    held: Decimal,
+    position: Document | None,
     fault: FaultRule | None,
-) -> PaperOrder:
+) -> Decision:
     """The order's outcome when it reaches the venue at `at`. Pure."""
     kind = fault.kind if fault else None
-    market = _read(snapshot)
-    refusal = _refusal(order, profile.capabilities, at=at, instrument=instrument, held=held)
-    if fault is not None and kind is FaultKind.REJECTED:
-        refusal = fault.code, "refused because the fault plan says so"
-    refusal = refusal or _no_price(market, profile, at)
-    if refusal is not None or instrument is None or market is None:
-        code, reason = refusal or ("NO_PRICE", "no market")
-        return outcome(order, OrderStatus.REJECTED, at=at, code=code, reason=reason)
-    wanted = order.quantity
-    if fault is not None and kind is FaultKind.PART_FILLED:
-        wanted = round_quantity(instrument, wanted * fault.fraction)
-    fills = fills_of(order, instrument, executions(order, instrument, market, wanted), at=at)
-    filled = sum((fill.last_qty for fill in fills), ZERO)
-    lag = fault.delay_s if fault is not None and kind is FaultKind.READ_LAG else ZERO
-    whole = filled == order.quantity
-    return outcome(
-        order,
-        OrderStatus.FILLED if whole else OrderStatus.CANCELED,
-        at=at,
-        reason="" if whole else _why_part(order, filled),
-        fills=fills,
-        visible_at=at + timedelta(seconds=float(lag)),
+    market = read_market(snapshot)
+    wrong = refusal(
+        order, profile.capabilities, at=at, instrument=instrument, signed=held(position)
     )
+    if fault is not None and kind is FaultKind.REJECTED:
+        wrong = fault.code, "refused because the fault plan says so"
+    wrong = wrong or _no_price(market, profile, at)
+    if wrong is None and market is not None and instrument is not None:
+        wrong = refusal_at_market(order, instrument, market)
+    if wrong is not None or instrument is None or market is None:
+        code, reason = wrong or ("NO_PRICE", "no market")
+        return Decision(outcome(order, OrderStatus.REJECTED, at=at, code=code, reason=reason))
+    fillable = order.quantity
+    if fault is not None and kind is FaultKind.PART_FILLED:
+        fillable = round_quantity(instrument, order.quantity * fault.fraction)
+    fills: tuple[Fill, ...] = ()
+    if order.order_type not in TRIGGERED_TYPES:
+        room = room_to_reduce(order, held(position)) if order.reduce_only else order.quantity
+        parts = executions(order, instrument, market, min(fillable, room))
+        fills = fills_of(order, instrument, parts, at=at)
+    lag = fault.delay_s if fault is not None and kind is FaultKind.READ_LAG else ZERO
+    taken = _Taken(order, fills, fillable, at, at + timedelta(seconds=float(lag)))
+    return taken.decision(market, position)
 
 
-def _why_part(order: Order, filled: Decimal) -> str:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An order that was not refused, with what filled at once."""
+
+    order: Order
+    fills: tuple[Fill, ...]
+    fillable: Decimal
+    at: datetime
+    visible_at: datetime
+
+    @property
+    def filled(self) -> Decimal:
+        return sum((fill.last_qty for fill in self.fills), ZERO)
+
+    def decision(self, market: MarketSnapshot, position: Document | None) -> Decision:
+        order, filled = self.order, self.filled
+        if filled == order.quantity:
+            return Decision(self._record(OrderStatus.FILLED))
+        cut = order.reduce_only and filled and filled >= room_to_reduce(order, held(position))
+        if not rests(order) or cut:
+            return Decision(self._record(OrderStatus.CANCELED, why_part(order, filled)))
+        status = OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.ACCEPTED
+        record = self._record(status)
+        opened = (from_ms(candle.open_time_ms) for candle in market.candles)
+        is_judged = all(moment < self.at for moment in opened)
+        return Decision(record, self._resting(record, market, position), is_judged)
+
+    def _record(self, status: OrderStatus, reason: str = "") -> PaperOrder:
+        return outcome(
+            self.order,
+            status,
+            at=self.at,
+            reason=reason,
+            fills=self.fills,
+            visible_at=self.visible_at,
+        )
+
+    def _resting(
+        self, record: PaperOrder, market: MarketSnapshot, position: Document | None
+    ) -> PaperResting:
+        order, filled = self.order, self.filled
+        return PaperResting(
+            place=place_of(order.venue, order.symbol),
+            venue=order.venue,
+            account_id=order.account_id,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+            venue_order_id=record.venue_order_id,
+            side=order.side,
+            order_type=order.order_type,
+            price=order.price,
+            trigger_price=order.trigger_price,
+            reduce_only=order.reduce_only,
+            left=order.quantity - filled,
+            fillable=self.fillable - filled,
+            times_flat=times_flat(position),
+            accepted_at=self.at,
+            visible_at=self.visible_at,
+            bars_from=self.at,
+            seen_at=max(self.at, market.observed_at),
+        )
+
+
+def why_part(order: Order, filled: Decimal) -> str:
     return f"filled {plain(filled)} of {plain(order.quantity)} within {plain(order.price)}"
 
 
-def _read(snapshot: Document | None) -> MarketSnapshot | None:
+def read_market(snapshot: Document | None) -> MarketSnapshot | None:
     """None also for a snapshot that does not read: there is no price to be had from it."""
     if snapshot is None:
         return None
@@ -68,33 +150,6 @@ def _read(snapshot: Document | None) -> MarketSnapshot | None:
         return from_document(MarketSnapshot, snapshot.data)
     except InvalidInputError:
         return None
-
-
-def _refusal(
-    order: Order,
-    capabilities: Capabilities,
-    *,
-    at: datetime,
-    instrument: Instrument | None,
-    held: Decimal,
-) -> Refusal | None:
-    venue = order.venue.label
-    if at > order.expires_at:
-        return "ORDER_EXPIRED", f"reached {venue} after its expiry"
-    if order.order_type not in capabilities.order_types:
-        return "ORDER_TYPE_NOT_SUPPORTED", f"{venue} has no {order.order_type} orders"
-    if order.time_in_force not in capabilities.time_in_force:
-        return "TIME_IN_FORCE_NOT_SUPPORTED", f"{venue} has no {order.time_in_force}"
-    if instrument is None or instrument.instrument_id != order.instrument_id:
-        return "INSTRUMENT_NOT_LISTED", f"{venue} does not list {order.instrument_id}"
-    if not instrument.is_open:
-        return "MARKET_CLOSED", f"{venue}'s market for {order.symbol} is closed"
-    code = check_order(instrument, order.quantity, order.price)
-    if code is not None:
-        return code, f"{plain(order.quantity)} {order.symbol} at {plain(order.price)}"
-    if order.side is OrderSide.SELL and not instrument.shortable and held < order.quantity:
-        return "SHORT_NOT_POSSIBLE", f"holds {plain(held)} {order.symbol} on {venue}"
-    return None
 
 
 def _no_price(market: MarketSnapshot | None, profile: PaperProfile, at: datetime) -> Refusal | None:

@@ -16,3 +16,4 @@ class PaperProfile:
     listed: Callable[[datetime], InstrumentTable]
     load: Callable[[datetime], Awaitable[InstrumentTable]] | None = None
     snapshot_age_max: timedelta = timedelta(minutes=3)  # beyond the snapshot's own interval
+    flat_cancels_reduce_only: bool = False  # does the venue cancel stops with their position?

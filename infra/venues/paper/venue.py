@@ -3,12 +3,16 @@
 It checks an order as its venue would, fills it from the latest market snapshot, and keeps its own
 ledger in the document store, so it outlives a kill -9 and all serverless instances share it.
 
-Where it differs from the real venues: the same client order id always gets its first outcome
+Nobody is there when the market moves. What happened since the last call, late orders that came in
+(intake.py), resting orders that the market has reached (sweeping.py), hours of funding
+(funding.py), is made good by the next call that could see it, as if it had happened by itself.
+
+Where it differs from the real venues: the same client order id always gets its first order
 (Hyperliquid's answer to a repeated cloid is not documented; for Ostium and SPOT it stands for the
 same signed bytes sent again, which a chain takes once, and for GMX for the same requestId). Ostium,
 GMX and SPOT take an order whole or not at all; here an IOC may fill in part on each of them. There
-is no margin, no liquidation, and no order rests in a book. The minimum notional is judged at the
-order's own price.
+is no margin and no liquidation, and no order of ours meets another. The minimum notional is judged
+at the order's own price, and not at all for a reduce-only order.
 
 | member          | every venue      | here                                                 |
 |-----------------|------------------|------------------------------------------------------|
@@ -17,19 +21,18 @@ order's own price.
 | submit          | required, once   | ledger + fills + position in one commit               |
 | query_order     | required         | by client order id                                    |
 | query_position  | required         | the ledger's word                                     |
-| query_account   | required         | the same, for all symbols; nothing rests in a book    |
-| cancel          | required         | only an order still under way can be stopped          |
+| query_account   | required         | the same, for all symbols, with the open orders       |
+| query_funding   | required         | each full hour of a perpetual                         |
+| cancel          | required         | what rests, or is still under way                     |
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from common.books import MARKET_SNAPSHOTS
 from common.documents import every
 from common.domain.instrument import Instrument, InstrumentTable
+from common.domain.money import plain
 from common.domain.order import Order, OrderReport, OrderStatus, SignedRequest
 from common.errors import (
-    ConflictError,
     InvalidInputError,
     OutcomeUnknownError,
     RejectedError,
@@ -38,16 +41,14 @@ from common.errors import (
 from common.execution.request import unsigned_request
 from common.ports import (
     Clock,
-    Create,
-    Delete,
+    Document,
     DocumentStore,
-    Ref,
+    FundingPayment,
     VenueAccountState,
+    VenueOpenOrder,
     VenuePosition,
     Where,
-    Write,
 )
-from common.wire import to_document
 from infra.venues.instruments import StoredInstruments
 from infra.venues.paper.faults import (
     FaultKind,
@@ -57,24 +58,20 @@ from infra.venues.paper.faults import (
     faults_ref,
     read_plan,
 )
+from infra.venues.paper.funding import Funding
+from infra.venues.paper.intake import Intake
 from infra.venues.paper.ledger import (
-    PAPER_ARRIVALS,
     PAPER_POSITIONS,
     PaperArrival,
-    PaperOrder,
-    arrival_ref,
     held,
     order_ref,
-    outcome,
     position_ref,
-    read_arrival,
     read_order,
-    record_writes,
 )
-from infra.venues.paper.matching import decide
 from infra.venues.paper.profile import PaperProfile
+from infra.venues.paper.resting import PAPER_RESTING, PaperResting, read_resting
+from infra.venues.paper.sweeping import Sweeper
 
-_TRIES = 20  # each lost race means that another order of the account went through
 _ANSWER_LOST = {FaultKind.LOST_ANSWER, FaultKind.READ_LAG}
 
 
@@ -96,6 +93,16 @@ class PaperVenue:
         self._clock = clock
         self._faults = faults
         self._stored = StoredInstruments(store, clock)
+        self._funding = Funding(self.venue, store)
+        self._sweeper = Sweeper(profile, store, self._funding, self._instrument)
+        self._intake = Intake(
+            profile,
+            store,
+            clock,
+            sweeper=self._sweeper,
+            funding=self._funding,
+            instrument_of=self._instrument,
+        )
 
     async def load_instruments(self) -> InstrumentTable:
         """Our own list, or the live table.
@@ -126,10 +133,10 @@ class PaperVenue:
         if kind is FaultKind.DOWN:
             raise TransientError(f"{self.venue} refused the connection")
         await self._clock.sleep(self._profile.latency.total_seconds())
-        await self._take_arrivals()
+        await self._intake.let_in()
         if fault is not None:
             await self._strike_before(order, fault, sent_at)
-        record = await self._take(order, fault, sent_at + self._profile.latency)
+        record = await self._intake.take(order, fault, sent_at + self._profile.latency)
         if kind in _ANSWER_LOST:
             await self._time_out(order)
         if kind is FaultKind.SERVER_ERROR:
@@ -139,7 +146,8 @@ class PaperVenue:
         return record.report()
 
     async def query_order(self, order: Order) -> OrderReport | None:
-        asked_at = await self._asked(order)
+        asked_at = self._clock.now() + self._profile.latency
+        await self._asked(order)
         document = await self._store.get(order_ref(self.venue, order.client_order_id))
         if document is None:
             return None
@@ -147,47 +155,53 @@ class PaperVenue:
         return record.report() if record.visible_at <= asked_at else None
 
     async def query_position(self, *, account_id: str, symbol: str) -> VenuePosition | None:
-        plan = await self._plan()
-        if plan.cuts_queries(self._clock.now()):
-            raise TransientError(f"{self.venue} does not answer")
-        await self._take_arrivals()
+        await self._asked_of_account()
+        await self._sweeper.sweep(symbol)
         document = await self._store.get(position_ref(self.venue, account_id, symbol))
         if document is None or not held(document):
             return None
         return VenuePosition(symbol=symbol, signed_qty=document.data["signed_qty"])
 
     async def query_account(self, *, account_id: str) -> VenueAccountState:
-        plan = await self._plan()
-        if plan.cuts_queries(self._clock.now()):
-            raise TransientError(f"{self.venue} does not answer")
-        await self._take_arrivals()
-        mine = Where("account_id", "==", account_id)
-        positions = [
-            VenuePosition(symbol=document.data["symbol"], signed_qty=document.data["signed_qty"])
-            async for document in every(self._store, PAPER_POSITIONS, mine)
-            if document.data["venue"] == self.venue and held(document)
-        ]
-        return VenueAccountState(positions=tuple(positions))
+        asked_at = self._clock.now() + self._profile.latency
+        await self._asked_of_account()
+        resting = await self._caught_up(account_id)
+        return VenueAccountState(
+            positions=tuple(
+                VenuePosition(
+                    symbol=document.data["symbol"], signed_qty=document.data["signed_qty"]
+                )
+                for document in await self._positions(account_id)
+                if held(document)
+            ),
+            open_orders=tuple(_open_order(each) for each in resting if each.visible_at <= asked_at),
+        )
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """What is due by now is recorded first."""
+        await self._asked_of_account()
+        await self._caught_up(account_id)
+        now = self._clock.now()
+        for document in await self._positions(account_id):
+            instrument = await self._instrument(document.data["symbol"])
+            position: Document | None = document
+            while await self._funding.accrue(position, instrument, until=now):
+                position = await self._store.get(document.ref)
+        positions = await self._positions(account_id)
+        return await self._funding.payments(positions, since=since, now=now)
 
     async def cancel(self, order: Order) -> OrderReport | None:
-        """Stop an order still under way; one that arrived has ended, and its report is returned."""
-        await self._asked(order)
-        refs = [
-            order_ref(self.venue, order.client_order_id),
-            arrival_ref(self.venue, order.client_order_id),
-        ]
-        for _ in range(_TRIES):
-            document, under_way = await self._store.get_many(refs)
-            if document is not None:
-                return read_order(document).report()
-            if under_way is None:
-                return None
-            now = self._clock.now()
-            record = outcome(order, OrderStatus.CANCELED, at=now, reason="canceled under way")
-            writes = [Delete(under_way.ref, under_way.version), *record_writes(record, None)]
-            if await self._written(order, writes):
-                return record.report()
-        raise TransientError(f"{self.venue}: {order.client_order_id} keeps changing")
+        """Stop what rests, or is under way; of what has ended already, its report."""
+        fault = await self._asked(order)
+        kind = fault.kind if fault else None
+        if kind is FaultKind.CANCEL_LOST:
+            await self._give_up_cancel(order)
+        report = await self._intake.stop(order)
+        if kind is FaultKind.CANCEL_ANSWER_LOST:
+            await self._give_up_cancel(order)
+        return report
 
     # -- what goes wrong on request ---------------------------------------------------------------
 
@@ -198,23 +212,13 @@ class PaperVenue:
         fault = self._faults(order) if self._faults else None
         return fault or (await self._plan()).strikes(order, now)
 
-    async def _asked(self, order: Order) -> datetime:
-        """When a query about `order` reaches the venue; what was under way has arrived by then."""
-        now = self._clock.now()
-        fault = await self._fault(order, now)
-        if fault is not None and fault.kind in {FaultKind.DOWN, FaultKind.QUERIES_DOWN}:
-            raise TransientError(f"{self.venue} does not answer")
-        await self._clock.sleep(self._profile.latency.total_seconds())
-        await self._take_arrivals()
-        return now + self._profile.latency
-
     async def _strike_before(self, order: Order, fault: FaultRule, sent_at: datetime) -> None:
         """The faults that keep the order from being taken now."""
         if fault.kind is FaultKind.SERVER_ERROR and not fault.lands:
             raise OutcomeUnknownError(f"{self.venue} answered 503 to {order.client_order_id}")
         if fault.kind is FaultKind.LATE:
             arrives_at = sent_at + timedelta(seconds=float(fault.delay_s))
-            await self._hold_back(
+            await self._intake.hold_back(
                 PaperArrival(venue=self.venue, order=order, arrives_at=arrives_at)
             )
             await self._time_out(order)
@@ -225,77 +229,64 @@ class PaperVenue:
         await self._clock.sleep(self.capabilities.request_timeout.total_seconds())
         raise OutcomeUnknownError(f"{self.venue} did not answer about {order.client_order_id}")
 
-    async def _hold_back(self, arrival: PaperArrival) -> None:
-        ref = arrival_ref(self.venue, arrival.order.client_order_id)
-        try:
-            await self._store.commit([Create(ref, to_document(arrival))])
-        except ConflictError:
-            return  # the same order is under way already
-        except TransientError as error:
-            raise OutcomeUnknownError(f"{self.venue}: {error}") from error
+    async def _give_up_cancel(self, order: Order) -> None:
+        await self._clock.sleep(self.capabilities.request_timeout.total_seconds())
+        raise TransientError(
+            f"{self.venue} did not answer to the cancel of {order.client_order_id}"
+        )
 
-    async def _take_arrivals(self) -> None:
-        """Take the late orders whose time has come, as if they came in by themselves."""
-        under_way = Where("venue", "==", self.venue.value)
-        async for document in every(self._store, PAPER_ARRIVALS, under_way):
-            arrival = read_arrival(document)
-            if arrival.arrives_at <= self._clock.now():
-                try:
-                    await self._take(arrival.order, None, arrival.arrives_at, Delete(document.ref))
-                except OutcomeUnknownError as error:  # of that order, not of what we were asked
-                    raise TransientError(str(error)) from error
+    # -- what the last call could not see ----------------------------------------------------------
 
-    # -- taking an order --------------------------------------------------------------------------
-
-    async def _take(
-        self,
-        order: Order,
-        fault: FaultRule | None,
-        due_at: datetime,
-        arrival: Delete | None = None,
-    ) -> PaperOrder:
-        """The first outcome of the order: on record already, or decided and recorded now.
-
-        What stalls on our side arrives later than `due_at`, and may find the order expired; one
-        that was held back on purpose (`arrival`) arrived when it was due, whoever notices.
+    async def _asked(self, order: Order) -> FaultRule | None:
+        """A call about `order` reaches the venue; by then, what was under way has come in, and the
+        market has done what it did to the symbol's orders.
         """
-        instrument = await self._instrument(order.symbol)
-        refs = [
-            order_ref(self.venue, order.client_order_id),
-            Ref(MARKET_SNAPSHOTS, order.symbol),
-            position_ref(self.venue, order.account_id, order.symbol),
-        ]
-        for _ in range(_TRIES):
-            known, snapshot, position = await self._store.get_many(refs)
-            if known is not None:
-                if arrival is not None:
-                    await self._written(order, [arrival])
-                return read_order(known)
-            at = due_at if arrival else max(due_at, self._clock.now())
-            record = decide(
-                order,
-                self._profile,
-                at=at,
-                instrument=instrument,
-                snapshot=snapshot,
-                held=held(position),
-                fault=fault,
-            )
-            writes = record_writes(record, position)
-            if await self._written(order, [*writes, arrival] if arrival else writes):
-                return record
-        raise TransientError(f"{self.venue}: {order.client_order_id} lost {_TRIES} races")
+        fault = await self._fault(order, self._clock.now())
+        if fault is not None and fault.kind in {FaultKind.DOWN, FaultKind.QUERIES_DOWN}:
+            raise TransientError(f"{self.venue} does not answer")
+        await self._clock.sleep(self._profile.latency.total_seconds())
+        await self._intake.let_in()
+        await self._sweeper.sweep(order.symbol)
+        await self._sweeper.end_orphan(order.account_id, order.symbol, order.client_order_id)
+        return fault
 
-    async def _written(self, order: Order, writes: Sequence[Write]) -> bool:
-        try:
-            await self._store.commit(writes)
-        except ConflictError:
-            return False
-        except TransientError as error:  # it may have been written
-            raise OutcomeUnknownError(f"{self.venue}: {order.client_order_id}: {error}") from error
-        return True
+    async def _asked_of_account(self) -> None:
+        plan = await self._plan()
+        if plan.cuts_queries(self._clock.now()):
+            raise TransientError(f"{self.venue} does not answer")
+        await self._intake.let_in()
+
+    async def _caught_up(self, account_id: str) -> list[PaperResting]:
+        """The account's open orders, once the market has done to them what it did."""
+        resting = await self._resting(account_id)
+        changed = False
+        for symbol in sorted({each.symbol for each in resting}):
+            changed |= await self._sweeper.sweep(symbol)
+        for each in resting if self._profile.flat_cancels_reduce_only else ():
+            changed |= await self._sweeper.end_orphan(account_id, each.symbol, each.client_order_id)
+        return await self._resting(account_id) if changed else resting
+
+    async def _resting(self, account_id: str) -> list[PaperResting]:
+        mine = Where("account_id", "==", account_id)
+        found = [read_resting(each) async for each in every(self._store, PAPER_RESTING, mine)]
+        return [each for each in found if each.venue is self.venue]
+
+    async def _positions(self, account_id: str) -> list[Document]:
+        mine = Where("account_id", "==", account_id)
+        found = [document async for document in every(self._store, PAPER_POSITIONS, mine)]
+        return [document for document in found if document.data["venue"] == self.venue]
 
     async def _instrument(self, symbol: str) -> Instrument | None:
         """From the table that was last published; from our own list before there is one."""
         table = await self._stored.table(self.venue)
         return (table or self._profile.listed(self._clock.now())).find(symbol)
+
+
+def _open_order(resting: PaperResting) -> VenueOpenOrder:
+    return VenueOpenOrder(
+        venue_order_id=resting.venue_order_id,
+        client_order_id=resting.client_order_id,
+        symbol=resting.symbol,
+        side=resting.side,
+        left_qty=plain(resting.left),
+    )

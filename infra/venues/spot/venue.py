@@ -6,13 +6,14 @@ whole or revert. What the exchange hands us to sign is read and checked field by
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.money import ZERO, plain
 from common.domain.order import Order, OrderReport, OrderSide, OrderStatus, SignedRequest
 from common.errors import InvalidInputError, RejectedError, TransientError
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from infra.keys.signer import Signer
 from infra.venues.evm.abi import Call
 from infra.venues.evm.answers import Receipt
@@ -23,7 +24,7 @@ from infra.venues.evm.orders import (
     Stage,
 )
 from infra.venues.evm.refusals import RevertedError
-from infra.venues.evm.rpc import JsonRpc
+from infra.venues.evm.rpc import PRIVATE_RPC_URL, JsonRpc
 from infra.venues.http import VenueHttp
 from infra.venues.parts import VenueParts
 from infra.venues.spot.api import MAINNET, TradingApi
@@ -69,6 +70,7 @@ class SpotVenue:
             parts.urls.get(RPC_URL, PUBLIC_RPC),
             chain_id=self._book.chain_id,
             label=f"{LABEL} chain",
+            private_url=parts.urls.get(PRIVATE_RPC_URL),
             errors=ERRORS,
             transport=parts.transport,
         )
@@ -155,6 +157,13 @@ class SpotVenue:
     async def query_account(self, *, account_id: str) -> VenueAccountState:
         """No order rests at a pool."""
         return VenueAccountState(positions=await self._held(account_id, self._book.tokens))
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """None: a token that is held pays nothing."""
+        del account_id, since
+        return ()
 
     async def close(self) -> None:
         await self._api.close()

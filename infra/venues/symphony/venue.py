@@ -31,7 +31,7 @@ from common.errors import (
     SapphireError,
     TransientError,
 )
-from common.ports import VenueAccountState, VenuePosition
+from common.ports import FundingPayment, VenueAccountState, VenuePosition
 from infra.venues.parts import VenueParts
 from infra.venues.symphony import parse
 from infra.venues.symphony.api import SymphonyApi, close_body, open_body
@@ -113,6 +113,13 @@ class SymphonyVenue:
                 if net
             )
         )
+
+    async def query_funding(
+        self, *, account_id: str, since: datetime
+    ) -> tuple[FundingPayment, ...]:
+        """None: the API tells no funding; it shows in the balance alone."""
+        del account_id, since
+        return ()
 
     async def cancel(self, order: Order) -> OrderReport | None:
         """Nothing rests, so nothing can be canceled: what is known of the order."""

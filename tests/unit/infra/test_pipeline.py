@@ -22,7 +22,7 @@ def test_load_when_the_file_is_ours_then_it_answers_who_is_called_by_what() -> N
     assert pipeline.subscribers("market-updated") == ("decide",)
     assert ("settle", "* * * * *") in pipeline.scheduled()
     assert pipeline.topic_of("OrderPlanned") == "order-planned"
-    assert pipeline.functions["settle"].topics == ("order-unknown",)
+    assert pipeline.functions["decide"].topics == ("market-updated",)
     assert pipeline.functions["api"].topics == ()
     assert pipeline.delivery.max_attempts == 10
 

@@ -10,6 +10,7 @@ from infra.local.exchanges.hyperliquid.orders import Order
 from infra.local.exchanges.hyperliquid.positions import ZERO, Position
 
 DEFAULT_LEVERAGE = 20
+_NO_HASH = "0x" + "0" * 64  # the venue's own, of every funding payment
 
 MarkOf = Callable[[Asset], Decimal | None]
 
@@ -61,6 +62,28 @@ class Fill:
         return row if self.cloid is None else {**row, "cloid": self.cloid}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRow:
+    """What holding a coin for an hour earned (positive) or cost, as in userFunding."""
+
+    coin: str
+    usdc: Decimal
+    size: Decimal  # signed, as it was held
+    rate: Decimal  # of the hour
+    time_ms: int
+
+    def row(self) -> dict[str, object]:
+        delta = {
+            "type": "funding",
+            "coin": self.coin,
+            "usdc": wire(self.usdc),
+            "szi": wire(self.size),
+            "fundingRate": wire(self.rate),
+            "nSamples": 1,
+        }
+        return {"time": self.time_ms, "hash": _NO_HASH, "delta": delta}
+
+
 @dataclass(slots=True, eq=False)
 class Account:
     """`usdc` is perp collateral with realised results; `tokens` are spot balances by name."""
@@ -72,6 +95,7 @@ class Account:
     leverages: dict[str, Leverage] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)  # oldest first
     orders: list[Order] = field(default_factory=list)  # every one ever, oldest first
+    funding: list[FundingRow] = field(default_factory=list)  # oldest first
     traded: Decimal = ZERO  # USDC
     requests: int = 0
     cancel_all_ms: int | None = None  # scheduleCancel

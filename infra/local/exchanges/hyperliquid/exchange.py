@@ -11,7 +11,7 @@ from common.domain.moment import to_ms
 from infra.local.exchanges.exchange import ApiAnswer, ApiRequest, Operation
 from infra.local.exchanges.faults import Fault, FaultKind
 from infra.local.exchanges.hyperliquid import actions, markets
-from infra.local.exchanges.hyperliquid.accounts import Account, Fill
+from infra.local.exchanges.hyperliquid.accounts import Account, Fill, FundingRow
 from infra.local.exchanges.hyperliquid.agents import Agents
 from infra.local.exchanges.hyperliquid.assets import Listing
 from infra.local.exchanges.hyperliquid.book import House
@@ -98,6 +98,22 @@ class HyperliquidExchange:
 
     def set_mark(self, coin: str, mark: Decimal | str, now: datetime) -> None:
         self.engine.set_mark(coin, Decimal(mark), to_ms(now))
+
+    def pay_funding(self, coin: str, rate: Decimal | str, now: datetime) -> None:
+        """The hour's funding of everybody who holds `coin`: longs pay a positive `rate`.
+
+        Rounded to the venue's millionth of a USDC.
+        """
+        mark = self.engine.books[coin].mark or ZERO
+        for account in self.engine.accounts.values():
+            size = account.position(coin).size
+            if not size:
+                continue
+            usdc = (-size * mark * Decimal(rate)).quantize(Decimal("0.000001"))
+            account.usdc += usdc
+            account.funding.append(
+                FundingRow(coin=coin, usdc=usdc, size=size, rate=Decimal(rate), time_ms=to_ms(now))
+            )
 
     def position(self, address: str, coin: str) -> Decimal:
         """Signed size; 0 where nothing is held."""

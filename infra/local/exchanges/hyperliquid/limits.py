@@ -22,6 +22,7 @@ _LIGHT = frozenset(
 _ITEMS_PER_WEIGHT = {
     "userFills": 20,
     "userFillsByTime": 20,
+    "userFunding": 20,
     "historicalOrders": 20,
     "candleSnapshot": 60,
 }

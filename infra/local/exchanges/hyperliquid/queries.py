@@ -12,6 +12,7 @@ from infra.local.exchanges.hyperliquid.positions import ZERO, Position
 
 FILLS_PER_PAGE = 2000
 ORDERS_PER_PAGE = 2000
+FUNDING_PER_PAGE = 500
 INITIAL_REQUESTS = 10_000
 _UNIT = Decimal("0.000001")
 
@@ -160,6 +161,19 @@ def user_fills_by_time(
     return list(rows[:FILLS_PER_PAGE])
 
 
+def user_funding(
+    engine: Engine, account: Account, body: Mapping[str, Any], now_ms: int
+) -> list[object]:
+    """The oldest of the span, oldest first."""
+    del engine
+    start, end = body.get("startTime"), body.get("endTime")
+    if type(start) is not int:
+        raise MalformedError("userFunding needs a startTime")
+    until = end if type(end) is int else now_ms
+    rows = [paid.row() for paid in account.funding if start <= paid.time_ms <= until]
+    return list(rows[:FUNDING_PER_PAGE])
+
+
 def user_rate_limit(
     engine: Engine, account: Account, body: Mapping[str, Any], now_ms: int
 ) -> dict[str, object]:
@@ -182,5 +196,6 @@ ACCOUNT_QUERIES: Mapping[
     "historicalOrders": historical_orders,
     "userFills": user_fills,
     "userFillsByTime": user_fills_by_time,
+    "userFunding": user_funding,
     "userRateLimit": user_rate_limit,
 }

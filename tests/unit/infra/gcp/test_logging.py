@@ -32,7 +32,10 @@ class Log:
 def _restored() -> Iterator[None]:
     """Loggers are the process's own: give them back as they were."""
     levels = {name: logging.getLogger(name).level for name in OURS}
+    client, filters = logging.getLogger("httpx"), logging.getLogger("httpx").filters[:]
+    client.filters.clear()  # the messenger's, which hides a bot's token in its own way
     yield
+    client.filters[:] = filters
     for handler in json_handlers():
         logging.getLogger().removeHandler(handler)
     for name, level in levels.items():

@@ -123,7 +123,7 @@ def test_scheduler_when_a_cron_cannot_be_read_then_it_is_refused() -> None:
 
 def test_scheduler_when_given_the_pipeline_then_every_schedule_is_read() -> None:
     scheduler = Scheduler(load_pipeline().scheduled(), clock=ManualClock(NOON), fire=Calls())
-    assert list(scheduler.counts) == ["fetch_market", "settle", "relay"]
+    assert list(scheduler.counts) == ["fetch_market", "advance", "settle", "monitor", "relay"]
 
 
 async def test_scheduler_when_it_runs_then_jobs_fire_at_their_times_until_it_is_stopped() -> None:

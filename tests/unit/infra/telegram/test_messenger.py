@@ -1,6 +1,7 @@
 """The messenger against a stand-in of Telegram's Bot API."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -250,3 +251,49 @@ def test_build_when_the_clock_is_not_real_then_telegram_is_paced_in_real_time(
     messenger = runtime.make_messenger()
     assert isinstance(messenger, TelegramMessenger)
     assert isinstance(messenger._clock, SystemClock)
+
+
+async def test_check_when_all_is_well_then_says_who_writes_to_whom_and_sends_nothing(
+    messenger: TelegramMessenger, server: Telegram, clock: FakeClock
+) -> None:
+    assert await messenger.check() == "@sapphire_stand_in_bot writes to You"
+    assert [path.rpartition("/")[2] for path, _ in server.requests] == ["getMe", "getChat"]
+    assert (server.texts, clock.sleeps) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ([refusal(401, "Unauthorized")], RejectedError),
+        ([None, refusal(400, "Bad Request: chat not found")], RejectedError),
+        ([Fault(502, b"<html>")], TransientError),
+        ([refusal(429, "Too Many Requests", retry_after=5)], RateLimitedError),
+    ],
+)
+async def test_check_when_telegram_refuses_then_raises_at_once(
+    messenger: TelegramMessenger,
+    server: Telegram,
+    faults: list[Fault | None],
+    expected: type[SapphireError],
+) -> None:
+    server.faults.extend(faults)
+    with pytest.raises(expected) as raised:
+        await messenger.check()
+    assert TOKEN not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("bot", "chat", "says"),
+    [
+        ({"username": "b\x1b[31m_bot"}, {"title": "Ops"}, "@b[31m_bot writes to Ops"),
+        ({}, {"title": 5, "first_name": "Ann"}, "@somebody writes to Ann"),
+        ([], None, "@somebody writes to somebody"),
+        ({"username": "b" * 500}, {"first_name": ""}, f"@{'b' * 128} writes to somebody"),
+    ],
+)
+async def test_check_when_the_names_are_odd_then_one_printable_line(
+    messenger: TelegramMessenger, server: Telegram, bot: object, chat: object, says: str
+) -> None:
+    for result in (bot, chat):
+        server.faults.append(Fault(body=json.dumps({"ok": True, "result": result}).encode()))
+    assert await messenger.check() == says

@@ -16,7 +16,6 @@ from infra.local.exchanges.chain.erc20 import Erc20
 from infra.local.exchanges.chain.rpc import ChainExchange
 from infra.local.exchanges.faults import Faults
 from infra.local.exchanges.server import ExchangeServer
-from infra.local.exchanges.transport import ExchangeTransport
 from infra.local.store.memory import MemoryStore
 from infra.venues.evm.abi import Call, encode_call
 from infra.venues.evm.orders import ChainOrders, ChainProfile
@@ -24,6 +23,7 @@ from infra.venues.evm.rpc import JsonRpc
 from tests.builders import NOON, an_order
 from tests.fakes.accounts import FakeSigner
 from tests.fakes.clock import FakeClock
+from tests.fakes.overheard import OverheardTransport
 
 CHAIN_ID = 42161
 TOKEN = "0x" + "70" * 20
@@ -42,6 +42,7 @@ class ChainDesk:
     rpc: JsonRpc
     orders: ChainOrders
     signer: Any
+    wire: OverheardTransport
 
     @property
     def token(self) -> Erc20:
@@ -75,7 +76,12 @@ class ChainDesk:
         )
 
 
-def a_chain_desk(*, faults: Faults | None = None, rpc_chain_id: int = CHAIN_ID) -> ChainDesk:
+def a_chain_desk(
+    *,
+    faults: Faults | None = None,
+    rpc_chain_id: int = CHAIN_ID,
+    private_url: str | None = None,
+) -> ChainDesk:
     clock = FakeClock()
     store = MemoryStore()
     chain = SimulatedChain(chain_id=CHAIN_ID, start=NOON)
@@ -86,14 +92,16 @@ def a_chain_desk(*, faults: Faults | None = None, rpc_chain_id: int = CHAIN_ID) 
     chain.deploy(TOKEN, token)
     chain.fund(signer.address)
     server = ExchangeServer(ChainExchange(chain), clock=clock, faults=faults)
+    wire = OverheardTransport(server)
     rpc = JsonRpc(
         "https://node.invalid/rpc?key=hidden",
         chain_id=rpc_chain_id,
         label="Test chain",
-        transport=ExchangeTransport(server),
+        private_url=private_url,
+        transport=wire,
     )
     orders = ChainOrders(rpc, store, clock, replace(PROFILE, chain_id=rpc_chain_id))
-    return ChainDesk(clock, store, chain, server, rpc, orders, signer)
+    return ChainDesk(clock, store, chain, server, rpc, orders, signer, wire)
 
 
 def another_order(number: int) -> Order:

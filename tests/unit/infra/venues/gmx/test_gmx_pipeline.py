@@ -18,6 +18,7 @@ from infra.local.exchanges.gmx.hostile import Hostility
 from tests.builders import NOON, a_plan
 from tests.unit.functions.trading_desk import TradingDesk, candidate
 from tests.unit.infra.venues.gmx.gmx_desk import WALLET, Desk, once
+from tests.unit.infra.venues.market_now import quote
 
 
 async def a_trading_desk(gmx: Desk) -> TradingDesk:
@@ -34,6 +35,7 @@ async def run(trading: TradingDesk, gmx: Desk) -> IntentStatus:
     """Deliver, redeliver and tick for twenty minutes, or until the intent has ended."""
     attempt = 1
     for _ in range(60):
+        await quote(trading, "3000")
         with suppress(RateLimitedError, TransientError):  # the bus delivers again
             await trading.execute(attempt)
         gmx.clock.advance(20)

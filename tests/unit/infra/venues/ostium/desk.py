@@ -14,13 +14,13 @@ from common.wire import to_document
 from infra.local.exchanges.faults import Fault, FaultRule, FaultSchedule
 from infra.local.exchanges.ostium.exchange import OstiumExchange
 from infra.local.exchanges.server import ExchangeServer
-from infra.local.exchanges.transport import ExchangeTransport
 from infra.local.store.memory import MemoryStore
 from infra.venues.ostium.venue import OstiumVenue
 from infra.venues.parts import VenueParts
 from tests.builders import an_order
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
+from tests.fakes.overheard import OverheardTransport
 
 WALLET = "0x" + "aa" * 20
 AGENT_KEY = "0x" + "22" * 32
@@ -46,6 +46,7 @@ class OstiumDesk:
     accounts: FakeAccounts
     instruments: TableOnce
     venue: OstiumVenue
+    wire: OverheardTransport
 
     def strike(self, fault: Fault, operation: str, *, times: int | None = 1, skip: int = 0) -> None:
         self.server.faults = FaultSchedule(
@@ -108,16 +109,17 @@ async def an_ostium_desk(**changes: Any) -> OstiumDesk:
     accounts = FakeAccounts(changes.pop("wallet", WALLET), AGENT_KEY)
     exchange.open_account(accounts.wallet, accounts.fake_signer.address)
     instruments = TableOnce()
+    wire = OverheardTransport(server)
     parts = VenueParts(
         accounts=accounts,
         store=store,
         clock=clock,
         instruments=instruments,
         network=changes.pop("network", "mainnet"),
-        transport=ExchangeTransport(server),
+        transport=wire,
         **changes,
     )
     venue = OstiumVenue(parts)
     clock.advance(5)
     instruments.loaded = await venue.load_instruments()
-    return OstiumDesk(clock, store, exchange, server, accounts, instruments, venue)
+    return OstiumDesk(clock, store, exchange, server, accounts, instruments, venue, wire)

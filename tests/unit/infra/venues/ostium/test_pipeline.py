@@ -18,6 +18,7 @@ from infra.local.exchanges.chain.chain import SimulatedChain
 from infra.local.exchanges.faults import Fault, FaultKind, FaultRule, FaultSchedule
 from tests.builders import NOON, a_plan
 from tests.unit.functions.trading_desk import TradingDesk, candidate
+from tests.unit.infra.venues.market_now import quote
 from tests.unit.infra.venues.ostium.desk import OstiumDesk, an_ostium_desk
 
 SEND = "eth_sendRawTransaction"
@@ -27,7 +28,11 @@ SENT = frozenset({IntentStatus.FILLED, IntentStatus.PARTIAL})
 async def a_trading_desk(desk: OstiumDesk) -> TradingDesk:
     """One approved plan: buy 1 ETH at Ostium, ten minutes to live."""
     offered = replace(candidate(Venue.OSTIUM, "1", "2010"), instrument_id="ETH-USD-PERP.OSTIUM")
-    plan = a_plan(candidates=(offered,), expires_at=NOON + timedelta(minutes=10))
+    plan = a_plan(
+        candidates=(offered,),
+        reference_price=Decimal(2000),
+        expires_at=NOON + timedelta(minutes=10),
+    )
     trading = TradingDesk(plan)
     trading.store, trading.clock = desk.store, desk.clock
     trading.venues = {Venue.OSTIUM: desk.venue}  # type: ignore[dict-item]  # the desk's are scripted
@@ -40,6 +45,7 @@ async def run(
     """Deliver, redeliver and tick for fifteen minutes, or until the intent has ended."""
     attempt = 1
     for turn in range(90):
+        await quote(trading, "2000")
         with suppress(RateLimitedError, TransientError):  # the bus delivers again
             await trading.execute(attempt)
         each(turn)

@@ -1,5 +1,6 @@
 """The SPOT adapter in front of its stand-in, with one funded wallet."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +15,6 @@ from common.ports import Create, Ref
 from common.wire import to_document
 from infra.local.exchanges.faults import Faults
 from infra.local.exchanges.server import ExchangeServer
-from infra.local.exchanges.transport import ExchangeTransport
 from infra.local.exchanges.uniswap.exchange import API_KEY, UniswapExchange
 from infra.local.store.memory import MemoryStore
 from infra.venues.parts import VenueParts
@@ -23,6 +23,7 @@ from infra.venues.spot.venue import SpotVenue
 from tests.builders import NOON, an_order
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
+from tests.fakes.overheard import OverheardTransport
 
 KEY = "0x" + "00" * 31 + "02"
 WALLET = "0x2b5ad5c4795c026514f8317c7a215e218dccd6cf"  # of that key
@@ -47,6 +48,7 @@ class Desk:
     store: MemoryStore
     clock: FakeClock
     accounts: FakeAccounts
+    wire: OverheardTransport
 
     async def prepare(self, order: Order) -> tuple[Order, SignedRequest]:
         """Prepared and written ahead, as `execute` does."""
@@ -75,6 +77,7 @@ def a_desk(
     faults: Faults | None = None,
     approve: bool = True,
     further: tuple[Token, ...] = (),
+    urls: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Desk:
     """`options` go to the exchange."""
@@ -86,6 +89,7 @@ def a_desk(
     )
     exchange.open_account(WALLET, {"USDC": "50000"}, approve=approve)
     server = ExchangeServer(exchange, clock=clock, faults=faults)
+    wire = OverheardTransport(server)
     venue = SpotVenue(
         VenueParts(
             accounts=accounts,
@@ -94,11 +98,12 @@ def a_desk(
             instruments=NoInstruments(),
             network="mainnet",
             api_key=stand_in_key,
-            transport=ExchangeTransport(server),
+            urls=urls or {},
+            transport=wire,
         ),
         further,
     )
-    return Desk(venue, exchange, server, store, clock, accounts)
+    return Desk(venue, exchange, server, store, clock, accounts, wire)
 
 
 def a_buy(number: int = 1, **changes: Any) -> Order:

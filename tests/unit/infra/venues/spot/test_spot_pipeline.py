@@ -16,6 +16,7 @@ from common.wire import from_document
 from infra.local.exchanges.faults import Fault, FaultKind, FaultRule, FaultSchedule
 from tests.builders import NOON, a_plan
 from tests.unit.functions.trading_desk import TradingDesk, candidate
+from tests.unit.infra.venues.market_now import quote
 from tests.unit.infra.venues.spot.spot_desk import Desk, a_desk
 
 SEND = "eth_sendRawTransaction"
@@ -35,6 +36,7 @@ async def run(trading: TradingDesk, spot: Desk) -> IntentStatus:
     """Deliver, redeliver and tick for ten minutes, or until the intent has ended."""
     attempt = 1
     for _ in range(60):
+        await quote(trading, "3000")
         with suppress(RateLimitedError, TransientError):  # the bus delivers again
             await trading.execute(attempt)
         spot.clock.advance(10)

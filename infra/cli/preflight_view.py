@@ -1,0 +1,47 @@
+"""The preflight as people read it: a line for each check, what to do below those that failed."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from common.reporting.preflight_ports import PreflightLine
+from infra.cli.lines import block, hanging
+
+_NARROW = 76  # columns below which a check's detail stands under its name
+_MARK = 6  # `  ok  ` and `  FAIL`
+_BELOW = 8
+
+
+def preflight_lines(lines: Sequence[PreflightLine], *, mode: str, width: int | None) -> list[Text]:
+    """Marks say ok or FAIL in words, so that they read without colour too."""
+    shown: list[Text] = []
+    for line in lines:
+        shown += _one(line, _column(lines), width)
+    failed = sum(not line.ok for line in lines)
+    return [*shown, Text(), _summary(len(lines), failed, mode)]
+
+
+def _column(lines: Sequence[PreflightLine]) -> int:
+    return max((len(line.name) for line in lines), default=0) + 2
+
+
+def _one(line: PreflightLine, column: int, width: int | None) -> list[Text]:
+    mark = ("  ok  ", "green") if line.ok else ("  FAIL", "bold red")
+    if width is not None and width < _NARROW:
+        head = Text.assemble(mark, f"  {line.name}")
+        found = block(line.detail, indent=_BELOW, width=width)
+        indent = _BELOW
+    else:
+        indent = _MARK + 2 + column
+        first, *found = hanging(line.detail, indent=indent, width=width)
+        head = Text.assemble(mark, f"  {line.name:<{column}}{first}")
+    todo = block(f"-> {line.todo}", indent=indent, width=width) if line.todo else []
+    return [head, *map(Text, found), *(Text(each, "yellow") for each in todo)]
+
+
+def _summary(count: int, failed: int, mode: str) -> Text:
+    if not failed:
+        begins = ": live trading may begin" if mode == "live" else ""
+        return Text(f"all {count} checks are green{begins}", "bold green")
+    refused = ": nothing trades live until all are green" if mode == "live" else ""
+    return Text(f"{failed} of {count} checks failed{refused}", "bold red")
