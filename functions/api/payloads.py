@@ -7,11 +7,16 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from common.domain.agent import KEYED_VENUES
 from common.domain.instrument import Venue
+from common.domain.parent_order import ExecAlgorithm, ExecutionWish
+from common.domain.scope import PLATFORM_SCOPE
+from common.errors import InvalidInputError
+from common.execution.algorithms.wish import check_wish
 from infra.web.fields import (
     Address,
     Amount,
     AmountOrZero,
     AuthenticationTag,
+    BelowHundred,
     Cash,
     EncryptedKey,
     Fraction,
@@ -21,7 +26,11 @@ from infra.web.fields import (
     Name,
     Payload,
     Percentage,
+    PersonName,
     References,
+    ScopeKey,
+    Seconds,
+    Slices,
     Symbol,
     Text,
     Texts,
@@ -189,11 +198,57 @@ class AbsoluteSize(Payload):
     value: Amount
 
 
-class TrailingStop(Payload):
-    """`stop` in percent of the price: 2.5 is 2.5 %."""
+class VolatilitySize(Payload):
+    """In percent of the capital that one standard deviation of a day may cost: 1 is 1 %."""
 
-    type: Literal["trailing-stop"]
-    stop: Percentage
+    type: Literal["volatility"]
+    value: Percentage
+
+
+class KellySize(Payload):
+    """In percent of the Kelly fraction that the agent's own record gives: 50 is half Kelly."""
+
+    type: Literal["kelly"]
+    value: Percentage
+
+
+class StopModel(Payload):
+    """In percent of the price: 2.5 is 2.5 %. A trailing stop follows the best price since entry."""
+
+    type: Literal["trailing-stop", "stop-loss"]
+    stop: BelowHundred
+    take_profit: BelowHundred | None = None
+    time_limit_s: Seconds | None = None
+
+
+class ExecutionPayload(Payload):
+    """How to execute; what is left out is chosen by size and volatility, or configured."""
+
+    algorithm: Literal["MARKET", "LIMIT", "TWAP", "VWAP", "ICEBERG", "SNIPER"] | None = None
+    limit_price: Amount | None = None
+    duration_s: Seconds | None = None
+    slices: Slices | None = None
+    visible_quantity: Amount | None = None
+
+    def wish(self) -> ExecutionWish:
+        """Raises ValueError: it contradicts itself."""
+        wish = ExecutionWish(
+            algorithm=ExecAlgorithm(self.algorithm) if self.algorithm else None,
+            limit_price=self.limit_price,
+            duration_s=self.duration_s,
+            slices=self.slices,
+            visible_quantity=self.visible_quantity,
+        )
+        try:
+            check_wish(wish, quantity=None, chosen=wish.algorithm)
+        except InvalidInputError as error:
+            raise ValueError(f"{error.where}: {error.message}") from None
+        return wish
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        self.wish()
+        return self
 
 
 class GenerateSignal(Payload):
@@ -202,17 +257,21 @@ class GenerateSignal(Payload):
         token_symbol="ETH",  # noqa: S106 - a traded pair, no password
         side="LONG",
         size_model={"type": "percentage", "value": 5},
+        risk_model={"type": "trailing-stop", "stop": "2.5"},
         confidence="0.8",
     )
 
     agent_id: Identifier
     token_symbol: Symbol
     side: Literal["LONG", "SHORT"]
-    size_model: Annotated[PercentageSize | AbsoluteSize, Field(discriminator="type")]
-    risk_model: TrailingStop | None = None
+    size_model: Annotated[
+        PercentageSize | AbsoluteSize | VolatilitySize | KellySize, Field(discriminator="type")
+    ]
+    risk_model: StopModel | None = None
     confidence: Fraction
     source_tweets: Texts = Field(default_factory=list)
     source_research: Texts = Field(default_factory=list)
+    execution: ExecutionPayload | None = None
 
 
 class RoutingConfigV3(Payload):
@@ -233,16 +292,60 @@ class RoutingConfigV3(Payload):
 
 
 class ExecuteTrade(Payload):
+    """`order_type` MARKET goes out at once and takes no `price`. LIMIT and SNIPER need one; for
+    TWAP, VWAP and ICEBERG it is the worst price ever to accept. AUTO waits for a `price` as a
+    SNIPER, and without one goes by size and volatility. TWAP and VWAP take `duration_s` and
+    `slices`, ICEBERG `visible_quantity`.
+    """
+
     model_config = _example(symbol="ETH", side="BUY", quantity="0.1", order_type="MARKET")
 
     symbol: Symbol
     side: Literal["BUY", "SELL"]
     quantity: Amount
-    order_type: Literal["MARKET"]
+    order_type: Literal["MARKET", "AUTO", "LIMIT", "TWAP", "VWAP", "ICEBERG", "SNIPER"]
+    price: Amount | None = None
+    duration_s: Seconds | None = None
+    slices: Slices | None = None
+    visible_quantity: Amount | None = None
+
+    def execution(self) -> ExecutionWish:
+        """Raises ValueError: it contradicts itself."""
+        wish = ExecutionWish(
+            algorithm=None if self.order_type == "AUTO" else ExecAlgorithm(self.order_type),
+            limit_price=self.price,
+            duration_s=self.duration_s,
+            slices=self.slices,
+            visible_quantity=self.visible_quantity,
+        )
+        try:
+            check_wish(wish, quantity=self.quantity, chosen=wish.algorithm)
+        except InvalidInputError as error:
+            field = error.where.removeprefix("limit_")  # here it is called the price
+            raise ValueError(f"{field}: {error.message}") from None
+        return wish
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        self.execution()
+        return self
 
 
 class ChangeTradingState(Payload):
+    """`scope` is `platform` (the default), or `venue:GMX`, `agent:v3:agt_...`, `deployment:dep_...`
+    or `symbol:BTC`. `by` is the person who asks.
+    """
+
+    model_config = _example(reason="news", scope="symbol:BTC", by="Ada")
+
     reason: Text = "requested by the operator"
+    scope: ScopeKey = PLATFORM_SCOPE
+    by: PersonName | None = None
+
+
+class OperatorReason(Payload):
+    reason: Text = "requested by the operator"
+    by: PersonName | None = None
 
 
 class SettleByHand(Payload):

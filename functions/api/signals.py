@@ -12,6 +12,7 @@ from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
 from common.domain.money import parse_decimal
 from common.domain.order import Order, OrderIntent
+from common.domain.parent_order import ExecutionWish
 from common.domain.routing import RoutingDecision
 from common.domain.signal import (
     Delivery,
@@ -28,7 +29,8 @@ from common.messages import signal_message
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Query, Ref, Where
 from common.wire import from_document
-from functions.api.payloads import GenerateSignal
+from functions.api.parents import children_of
+from functions.api.payloads import GenerateSignal, StopModel
 from functions.api.records import create_once, required
 
 ORDERS_MAX = 100
@@ -48,6 +50,7 @@ class SignalWish:
     reasons: tuple[str, ...]
     source_tweets: tuple[str, ...] = ()
     source_research: tuple[str, ...] = ()
+    execution: ExecutionWish | None = None
 
 
 def wish_of(body: GenerateSignal) -> SignalWish:
@@ -57,11 +60,21 @@ def wish_of(body: GenerateSignal) -> SignalWish:
         symbol=body.token_symbol,
         side=PositionSide(body.side),
         size_model=SizeModel(type=SizeType(size.type), value=size.value),
-        risk_model=RiskModel(type=risk.type, stop=risk.stop) if risk else None,
+        risk_model=_risk_model(risk) if risk else None,
         confidence=body.confidence,
         reasons=("Sent over the API",),
         source_tweets=tuple(body.source_tweets),
         source_research=tuple(body.source_research),
+        execution=body.execution.wish() if body.execution else None,
+    )
+
+
+def _risk_model(risk: StopModel) -> RiskModel:
+    return RiskModel(
+        type=risk.type,
+        stop=risk.stop,
+        take_profit=risk.take_profit,
+        time_limit_s=risk.time_limit_s,
     )
 
 
@@ -101,6 +114,7 @@ async def generate(
         reference_price=price,
         created_at=now,
         expires_at=now + settings.swarm.signal_ttl,
+        execution=wish.execution,
     )
     record = _pending(signal)
     message = _message(signal)
@@ -161,11 +175,16 @@ def status_now(record: SignalRecord, deliveries: list[Delivery]) -> SignalStatus
 
 
 async def orders_of(store: DocumentStore, deliveries: list[Delivery]) -> list[Order]:
-    """Every attempt of the deliveries, in order of submission."""
-    wanted = [Ref(ORDER_INTENTS, intent) for item in deliveries for intent in item.intent_ids]
+    """Every attempt of the deliveries, parents' children included, in order of submission."""
+    effects = [effect for item in deliveries for effect in item.intent_ids]
+    wanted = [Ref(ORDER_INTENTS, effect) for effect in effects]
     intents = [item.value for item in await load_many(store, OrderIntent, wanted) if item]
     attempts = [Ref(ORDERS, key) for intent in intents for key in intent.client_order_ids]
     orders = [item.value for item in await load_many(store, Order, attempts) if item]
+    known = {intent.plan.intent_id for intent in intents}
+    for effect in effects:
+        if effect not in known:
+            orders += await children_of(store, effect)
     return sorted(orders, key=lambda order: (order.submitted_at, order.client_order_id))
 
 

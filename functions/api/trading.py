@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.books import V3
+from common.books import V3, VENUE_MARKETS
 from common.config import Settings
-from common.documents import create, load
+from common.documents import create, load, load_many
 from common.domain.agent import (
     Agent,
     AgentKind,
@@ -14,16 +14,22 @@ from common.domain.agent import (
     Deployment,
     DeploymentStatus,
 )
-from common.domain.instrument import Venue
-from common.domain.money import ONE, ZERO
+from common.domain.instrument import ALL_VENUES, InstrumentTable, Venue
+from common.domain.money import ONE, ZERO, plain
 from common.domain.order import Order
+from common.domain.rounding import round_quantity
+from common.domain.scope import PLATFORM_SCOPE, agent_scope, deployment_scope, symbol_scope
 from common.domain.signal import PositionSide, SignalRecord, SizeModel, SizeType
-from common.errors import ConflictError
+from common.errors import ConflictError, InvalidInputError, LockedError
+from common.how.limit_documents import limits_ref, read_limits
+from common.how.risk import PASSIVE_COLLAR
+from common.how.trading_state import TradingState, read_standing
 from common.ports import Clock, DocumentStore, Ref, Write
 from functions.api.payloads import ExecuteTrade
-from functions.api.signals import SignalWish, deliveries_of, orders_of
+from functions.api.signals import SignalWish, deliveries_of, mark_of, orders_of
 
 OPERATOR = "operator"
+"""How far from the mark a price may wait for the market: farther off is a slip of the keyboard."""
 
 Pause = Callable[[], Awaitable[None]]
 """Waits a moment before the store is asked again."""
@@ -93,7 +99,66 @@ def wish_of(body: ExecuteTrade) -> SignalWish:
         risk_model=None,
         confidence=ONE,
         reasons=("The operator's order",),
+        execution=body.execution(),
     )
+
+
+async def check_trade(body: ExecuteTrade, *, store: DocumentStore, clock: Clock) -> None:
+    """Refuse here what could only be refused later: a person waits for the answer.
+
+    Raises:
+        LockedError: TRADING_HALTED, for the platform, the operator or the symbol.
+        InvalidInputError: PRICE_OUTSIDE_COLLAR, or QUANTITY_BELOW_MINIMUM, NOTIONAL_BELOW_MINIMUM
+            at every venue that lists it: a size is never rounded up.
+    """
+    scopes = (
+        PLATFORM_SCOPE,
+        agent_scope(V3.name, OPERATOR),
+        deployment_scope(OPERATOR),
+        symbol_scope(body.symbol),
+    )
+    found = await read_standing(store, scopes, now=clock.now())
+    if found.state is TradingState.HALTED:
+        detail = f"trading is halted for {found.scope.label}: {found.reason}"
+        raise LockedError("TRADING_HALTED", detail)
+    mark = await mark_of(store, body.symbol)
+    if mark is None:
+        return
+    await _check_price(body, mark, store)
+    await _check_size(body, body.price or mark, store)
+
+
+async def _check_price(body: ExecuteTrade, mark: Decimal, store: DocumentStore) -> None:
+    """Against us no farther than the platform's collar; in our favour it may wait farther off."""
+    if body.price is None:
+        return
+    limits = read_limits(PLATFORM_SCOPE, await store.get(limits_ref(PLATFORM_SCOPE))).value
+    collar = (limits.order.price_collar if limits else None) or PASSIVE_COLLAR
+    worse = body.price - mark if body.side == "BUY" else mark - body.price
+    allowed = collar if worse > 0 else PASSIVE_COLLAR
+    if abs(worse) > mark * allowed:
+        detail = f"more than {plain(allowed * 100)} % from the mark of {plain(mark)}"
+        raise InvalidInputError(detail, code="PRICE_OUTSIDE_COLLAR", where="body.price")
+
+
+async def _check_size(body: ExecuteTrade, price: Decimal, store: DocumentStore) -> None:
+    refs = [Ref(VENUE_MARKETS, venue) for venue in ALL_VENUES]
+    problems = set()
+    for stored in await load_many(store, InstrumentTable, refs):
+        instrument = stored.value.find(body.symbol) if stored else None
+        if instrument is None or instrument.refusal is not None:
+            continue
+        quantity = round_quantity(instrument, body.quantity)
+        notional = quantity * price
+        if quantity < instrument.min_quantity or quantity <= 0:
+            problems.add("QUANTITY_BELOW_MINIMUM")
+        elif notional < instrument.min_notional:
+            problems.add("NOTIONAL_BELOW_MINIMUM")
+        else:
+            return
+    if problems:
+        detail = "below what every venue that lists it takes"
+        raise InvalidInputError(detail, code=sorted(problems)[-1], where="body.quantity")
 
 
 async def await_end(

@@ -5,42 +5,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.audit import audit_write, head_after
-from common.books import EXPOSURES, ORDER_INTENTS, ORDERS, SIGNED_REQUESTS, book_named
+from common.books import ORDER_INTENTS, ORDERS, SIGNED_REQUESTS
 from common.config import Settings
 from common.contention import retry_on_conflict
-from common.documents import Stored, create, load, put
+from common.documents import create
 from common.domain.events import OrderPlanned, OutboxMessage
-from common.domain.exposure import Exposure, Reservation
 from common.domain.instrument import Venue
 from common.domain.money import plain
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, SignedRequest
-from common.domain.signal import Delivery, SignalStatus
-from common.errors import DeniedError, InvalidInputError, TransientError
+from common.domain.order import IntentStatus, Order, OrderPlan, SignedRequest
+from common.errors import DeniedError
 from common.execution.attempts import new_intent, new_order, next_intent, with_request
-from common.execution.deliveries import (
-    End,
-    approved_hash,
-    awaits_first_attempt,
-    executing,
-    intent_ends,
-)
+from common.execution.closing import closes, left_to_close
+from common.execution.deliveries import awaits_first_attempt, executing
+from common.execution.exposures import exposure_writes
 from common.execution.outcome import unknown
-from common.execution.plan import plan_hash
 from common.execution.sender import Sender, Unprepared
-from common.execution.signals import finish_signal
-from common.how.denial import Denial
-from common.how.limits import Refusal, check_exposure
-from common.how.trading_state import read_state, state_refusal
+from common.how.message_counts import count_message_writes
 from common.ports import Clock, Create, DocumentStore, ExecutionVenue, Ref, Write
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    store: DocumentStore
-    clock: Clock
-    settings: Settings
-    venues: Mapping[Venue, ExecutionVenue]
-    sender: Sender
+from functions.execute.desk import Desk, Found, find, last_look
+from functions.execute.refusing import key_refusal, refusal_of, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +32,6 @@ class _WrittenAhead:
 
     order: Order
     prepared: SignedRequest | Unprepared
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the store holds for a plan before its next attempt is written ahead."""
-
-    intent: Stored[OrderIntent] | None
-    delivery: Stored[Delivery]
-    exposure: Stored[Exposure] | None
 
 
 async def execute(
@@ -72,21 +46,22 @@ async def execute(
 
     What a crash leaves behind in SENDING is asked for by `settle`, never resent from here.
     """
-    desk = _Desk(store, clock, settings, venues, Sender(store, clock, settings, venues))
+    desk = Desk(store, clock, settings, venues, Sender(store, clock, settings, venues))
 
     async def once() -> list[OutboxMessage] | _WrittenAhead:
-        found = await _find(desk, event.plan)
+        now = desk.clock.now()
+        found = await find(desk, event.plan, now)
         if not _is_due(event, found):
             return await _ask_if_sending(desk, event, found)
-        refusal = await _refusal(desk, event.plan, found)
+        refusal = refusal_of(desk, found, now)
         if refusal is not None:
-            return await _refuse(desk, event.plan, found, refusal)
-        order = _order(desk, event, found)
+            return await refuse(desk, found, refusal, now)
+        order = _order(desk, event, found, now)
         try:
             prepared = await desk.sender.prepare(order)
         except DeniedError as error:
-            return await _refuse(desk, event.plan, found, _key_refusal(error))
-        return await _write_ahead(desk, event.plan, found, order, prepared)
+            return await refuse(desk, found, key_refusal(error), desk.clock.now())
+        return await _write_ahead(desk, found, order, prepared)
 
     done = await retry_on_conflict(once, what=f"intent {event.plan.intent_id}")
     if isinstance(done, _WrittenAhead):
@@ -94,33 +69,20 @@ async def execute(
     return done
 
 
-async def _find(desk: _Desk, plan: OrderPlan) -> _Found:
-    book = book_named(plan.book)
-    intent = await load(desk.store, OrderIntent, Ref(ORDER_INTENTS, plan.intent_id))
-    delivery = await load(desk.store, Delivery, Ref(book.deliveries, plan.delivery_id))
-    exposure = await load(desk.store, Exposure, Ref(EXPOSURES, plan.deployment_id))
-    if delivery is None:
-        raise TransientError(f"delivery {plan.delivery_id} is not in {book.deliveries} yet")
-    if approved_hash(delivery.value, plan.intent_id) != plan_hash(plan):
-        # Catalogue case 85: a plan that route did not approve, or that was altered on the way.
-        raise InvalidInputError(
-            "the plan is not the one that route approved",
-            code="PLAN_NOT_APPROVED",
-            where=plan.intent_id,
-        )
-    return _Found(intent, delivery, exposure)
+def _is_due(event: OrderPlanned, found: Found) -> bool:
+    if found.intent is not None:
+        intent = found.intent.value
+        return intent.status is IntentStatus.RETRYING and event.attempt == intent.attempt + 1
+    if event.attempt != 1:
+        return False
+    if found.parent is not None:
+        return event.plan.intent_id in found.parent.value.open_children
+    if found.delivery is not None:
+        return awaits_first_attempt(found.delivery.value, event.plan.intent_id)
+    return True
 
 
-def _is_due(event: OrderPlanned, found: _Found) -> bool:
-    if found.intent is None:
-        return event.attempt == 1 and awaits_first_attempt(
-            found.delivery.value, event.plan.intent_id
-        )
-    intent = found.intent.value
-    return intent.status is IntentStatus.RETRYING and event.attempt == intent.attempt + 1
-
-
-async def _ask_if_sending(desk: _Desk, event: OrderPlanned, found: _Found) -> list[OutboxMessage]:
+async def _ask_if_sending(desk: Desk, event: OrderPlanned, found: Found) -> list[OutboxMessage]:
     """A redelivery of an attempt that is at the wire, or was when its sender died: settle asks."""
     if found.intent is None:
         return []
@@ -134,142 +96,63 @@ async def _ask_if_sending(desk: _Desk, event: OrderPlanned, found: _Found) -> li
     )
 
 
-async def _refusal(desk: _Desk, plan: OrderPlan, found: _Found) -> Refusal | None:
-    """The limits, before anything is written; the reservation then makes them hold."""
-    now = desk.clock.now()
-    index = found.intent.value.candidate if found.intent else 0
-    candidate = plan.candidates[index]
-    if now >= plan.expires_at:
-        return Refusal(Denial.SIGNAL_EXPIRED, "The signal expired before the order was sent")
-    if plan.paper != (desk.settings.mode == "paper"):
-        return Refusal(
-            Denial.DEPLOYMENT_MODE_MISMATCH, "The plan was made before the mode was changed"
-        )
-    if candidate.venue not in desk.venues:
-        return Refusal(Denial.NO_EXECUTION_CLIENT, f"{candidate.venue.label} is not connected here")
-    exposure = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
-    state = await read_state(desk.store)
-    held = exposure.left_to_reduce(plan.intent_id, candidate.venue, plan.symbol, plan.side)
-    halted = state_refusal(state, side=plan.side, quantity=candidate.quantity, held=held)
-    if halted is not None:
-        return halted
-    return check_exposure(exposure, plan.intent_id, _reservation(plan, index), desk.settings.limits)
-
-
-def _reservation(plan: OrderPlan, index: int) -> Reservation:
-    candidate = plan.candidates[index]
-    return Reservation(
-        venue=candidate.venue,
-        symbol=plan.symbol,
-        side=plan.side,
-        quantity=candidate.quantity,
-        price=max(plan.reference_price, candidate.price),
-    )
-
-
-async def _refuse(
-    desk: _Desk, plan: OrderPlan, found: _Found, refusal: Refusal
-) -> list[OutboxMessage]:
-    """End without having sent: the intent, if there is one, its reservation and the delivery."""
-    now = desk.clock.now()
-    status = SignalStatus.EXPIRED if refusal.code is Denial.SIGNAL_EXPIRED else SignalStatus.DENIED
-    end = End(status=status, reason_code=refusal.code, reason=refusal.reason, venue=None)
-    writes = await intent_ends(desk.store, found.delivery, plan.intent_id, end, now=now)
-    before = found.intent.value if found.intent else None
-    audit = audit_write(
-        "order-denied",
-        plan.intent_id,
-        at=now,
-        step=before.attempt if before else 0,
-        facts={"code": refusal.code, "reason": refusal.reason},
-        previous=before.audit_head if before else "",
-    )
-    if found.intent is not None:
-        intent = replace(
-            found.intent.value,
-            status=IntentStatus.DENIED,
-            reason_code=refusal.code,
-            reason=refusal.reason,
-            updated_at=now,
-            audit_head=head_after(audit),
-        )
-        writes.append(found.intent.update(intent))
-        if found.exposure is not None:
-            left = found.exposure.value.release(plan.intent_id)
-            writes.append(found.exposure.update(left))
-    await desk.store.commit([*writes, audit])
-    await finish_signal(desk.store, book_named(plan.book), plan.signal_id)
-    return []
-
-
-def _key_refusal(error: DeniedError) -> Refusal:
-    """A key that may not be used, as the denial that it is."""
-    try:
-        return Refusal(Denial(error.code), error.message)
-    except ValueError:
-        return Refusal(Denial.DEPLOYMENT_NOT_READY, error.message)
-
-
-def _order(desk: _Desk, event: OrderPlanned, found: _Found) -> Order:
+def _order(desk: Desk, event: OrderPlanned, found: Found, now: datetime) -> Order:
     """Reduce-only where all of it closes what is held: it cannot open the other way by mistake."""
-    plan, index = event.plan, found.intent.value.candidate if found.intent else 0
-    chosen = plan.candidates[index]
+    plan, chosen = event.plan, found.candidate
     order = new_order(
         plan,
         desk.venues[chosen.venue].capabilities,
         attempt=event.attempt,
-        candidate=index,
-        now=desk.clock.now(),
+        candidate=found.index,
+        now=now,
     )
-    if found.exposure is None:
-        return order
-    held = found.exposure.value.left_to_reduce(plan.intent_id, chosen.venue, plan.symbol, plan.side)
-    closes = held * plan.side.sign < 0 and abs(held) >= chosen.quantity
-    return replace(order, reduce_only=closes)
+    held = left_to_close(found.state.held, plan, chosen.venue)
+    return replace(order, reduce_only=plan.reduce_only or closes(held, plan, chosen.quantity))
 
 
 async def _write_ahead(
-    desk: _Desk,
-    plan: OrderPlan,
-    found: _Found,
-    order: Order,
-    prepared: SignedRequest | Unprepared,
+    desk: Desk, found: Found, order: Order, prepared: SignedRequest | Unprepared
 ) -> _WrittenAhead:
     """Intent, order, signed request, reservation and audit in one commit, before the wire.
 
     An order that could not be prepared has no payload hash: nothing of it can have been sent.
     """
-    now = desk.clock.now()
-    index = found.intent.value.candidate if found.intent else 0
-    before = found.exposure.value if found.exposure else Exposure.empty(plan.deployment_id)
-    exposure = before.reserve(plan.intent_id, _reservation(plan, index))
+    now, plan = desk.clock.now(), found.plan
     if isinstance(prepared, SignedRequest):
         order = with_request(order, prepared)
     else:
         order = replace(order, payload_hash="")
     head = found.intent.value.audit_head if found.intent else ""
     audit = _sending_audit(order, now, head)
-    writes: list[Write] = [
-        create(Ref(ORDERS, order.client_order_id), order),
-        put(found.exposure, Ref(EXPOSURES, plan.deployment_id), exposure),
-        audit,
-    ]
+    writes: list[Write] = [create(Ref(ORDERS, order.client_order_id), order), audit]
+    writes += await exposure_writes(
+        desk.store, found.exposure, found.reserved(), book=plan.book, agent_id=plan.agent_id
+    )
+    scopes = last_look(plan, order.venue, now).scopes
+    writes += await count_message_writes(desk.store, scopes, now=now)
     if isinstance(prepared, SignedRequest):
         writes.append(create(Ref(SIGNED_REQUESTS, order.client_order_id), prepared))
-    if found.intent is None:
-        intent = new_intent(plan, order, candidate=index, now=now)
-        intent = replace(intent, audit_head=head_after(audit))
-        writes.append(create(Ref(ORDER_INTENTS, plan.intent_id), intent))
-        writes.append(
-            found.delivery.update(executing(found.delivery.value, plan.intent_id, now=now))
-        )
-    else:
-        intent = replace(
-            next_intent(found.intent.value, order, now=now), audit_head=head_after(audit)
-        )
-        writes.append(found.intent.update(intent))
+    writes += _intent_writes(found, plan, order, head_after(audit), now)
+    if found.parent is not None:  # its version is the lock of all its children
+        writes.append(found.parent.update(replace(found.parent.value, updated_at=now)))
     await desk.store.commit(writes)
     return _WrittenAhead(order, prepared)
+
+
+def _intent_writes(
+    found: Found, plan: OrderPlan, order: Order, audit_head: str, now: datetime
+) -> list[Write]:
+    if found.intent is not None:
+        following = next_intent(found.intent.value, order, now=now)
+        return [found.intent.update(replace(following, audit_head=audit_head))]
+    intent = new_intent(plan, order, candidate=found.index, now=now)
+    writes: list[Write] = [
+        create(Ref(ORDER_INTENTS, plan.intent_id), replace(intent, audit_head=audit_head))
+    ]
+    if found.delivery is not None and found.parent is None:
+        begun = executing(found.delivery.value, plan.intent_id, now=now)
+        writes.append(found.delivery.update(begun))
+    return writes
 
 
 def _sending_audit(order: Order, now: datetime, previous: str) -> Create:

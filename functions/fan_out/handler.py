@@ -1,9 +1,10 @@
 """One signal to every active deployment of its agent, a page at a time."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.books import OUTBOX, Book, book_named
+from common.config import Settings
 from common.contention import retry_on_conflict
 from common.documents import create, load
 from common.domain.agent import Agent, AgentStatus, Deployment, DeploymentStatus
@@ -12,15 +13,32 @@ from common.domain.identifiers import digest, prefixed_id
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
 from common.errors import TransientError
 from common.execution.signals import finish_signal
+from common.how.limits import Refusal
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Page, Query, Ref, Where, Write
 from common.wire import from_document
+from functions.fan_out.throttling import Throttled, denial, throttle
 
 PAGE = 100
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    store: DocumentStore
+    clock: Clock
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """A page's messages; `refused`: the agent's throttle has ended the signal instead."""
+
+    messages: list[OutboxMessage]
+    refused: bool = False
+
+
 async def fan_out(
-    event: SignalCreated, *, store: DocumentStore, clock: Clock
+    event: SignalCreated, *, store: DocumentStore, clock: Clock, settings: Settings
 ) -> list[OutboxMessage]:
     """Create the deliveries of one page of deployments; the next page is a message of its own.
 
@@ -45,7 +63,12 @@ async def fan_out(
     if counted:
         messages = [*await _known(store, deliveries), *onward]
     else:
-        messages = await _deliver(store, deliveries, onward)
+        first = event.cursor is None and bool(deliveries)
+        desk = _Desk(store, clock, settings)
+        delivered = await _deliver(desk, stored.value, deliveries, onward, first=first)
+        if delivered.refused:
+            return delivered.messages
+        messages = delivered.messages
     if onward:
         return messages
     if not counted:
@@ -80,14 +103,28 @@ async def _known(store: DocumentStore, deliveries: list[Delivery]) -> list[Outbo
 
 
 async def _deliver(
-    store: DocumentStore, deliveries: list[Delivery], onward: list[OutboxMessage]
-) -> list[OutboxMessage]:
-    refs = [Ref(book_named(item.book).deliveries, item.delivery_id) for item in deliveries]
+    desk: _Desk,
+    record: SignalRecord,
+    deliveries: list[Delivery],
+    onward: list[OutboxMessage],
+    *,
+    first: bool,
+) -> _Delivered:
+    store, book = desk.store, book_named(record.signal.book)
+    refs = [Ref(book.deliveries, item.delivery_id) for item in deliveries]
     messages = [_message(delivery) for delivery in deliveries]
 
-    async def once() -> None:
+    async def once() -> _Delivered:
         known = await store.get_many(refs)
         writes: list[Write] = []
+        alerts: list[OutboxMessage] = []
+        if first and not any(known):
+            now = desk.clock.now()
+            throttled = await throttle(store, record.signal, desk.settings, now)
+            if throttled.refusal is not None:
+                return await _refuse(desk, book, record, throttled, throttled.refusal)
+            writes += throttled.writes
+            alerts += throttled.messages
         for ref, delivery, message, found in zip(refs, deliveries, messages, known, strict=True):
             if found is None:
                 writes += [create(ref, delivery), outbox_write(message)]
@@ -96,9 +133,19 @@ async def _deliver(
                 writes.append(outbox_write(message))
         if writes:
             await store.commit(writes)
+        return _Delivered([*messages, *onward, *alerts])
 
-    await retry_on_conflict(once, what="a page of deliveries")
-    return [*messages, *onward]
+    return await retry_on_conflict(once, what="a page of deliveries")
+
+
+async def _refuse(
+    desk: _Desk, book: Book, record: SignalRecord, throttled: Throttled, refusal: Refusal
+) -> _Delivered:
+    ref = Ref(book.signals, record.signal.signal_id)
+    stored = await load(desk.store, SignalRecord, ref)
+    if stored is not None and not stored.value.status.is_terminal:
+        await desk.store.commit(denial(stored, throttled, refusal, desk.clock.now()))
+    return _Delivered(list(throttled.messages), refused=True)
 
 
 def _delivery(book: Book, record: SignalRecord, deployment: Deployment, now: datetime) -> Delivery:

@@ -15,4 +15,5 @@ async def fan_out(event: SignalCreated, runtime: Runtime) -> Sequence[OutboxMess
         event,
         store=runtime.store,
         clock=runtime.clock,
+        settings=runtime.settings,
     )

@@ -24,6 +24,7 @@ from common.domain.instrument import InstrumentTable
 from common.domain.market import INTERVAL_MS, Candle, MarketSnapshot, TopOfBook
 from common.domain.moment import from_iso, iso, to_ms
 from common.errors import ConflictError, InvalidInputError, SapphireError, TransientError
+from common.execution.algorithms.selection import average_hourly_volume
 from common.outbox import outbox_write
 from common.ports import (
     Clock,
@@ -39,6 +40,7 @@ from common.ports import (
     Write,
 )
 from common.wire import decode_message, to_document
+from functions.fetch_market.candle_hours import keep_candles
 
 TOPIC = "market-updated"
 TAIL = 32
@@ -105,6 +107,7 @@ async def fetch_market(
             if await store.get(marker) is not None:
                 return await _again(store, message_id)
         else:
+            await keep_candles(store, taken.snapshots.values(), stored, now=clock.now())
             return [message]
     raise TransientError(f"{tick.tick_id}: another tick kept writing the market snapshots")
 
@@ -233,7 +236,9 @@ def _snapshot_writes(stored: dict[str, Document | None], taken: _Taken) -> list[
     writes: list[Write] = []
     for symbol, snapshot in taken.snapshots.items():
         former = stored[symbol]
-        data = to_document(replace(snapshot, candles=snapshot.candles[-STORED_CANDLES:]))
+        volume = average_hourly_volume(snapshot.candles, INTERVAL_MS[snapshot.interval])
+        kept = snapshot.candles[-STORED_CANDLES:]
+        data = to_document(replace(snapshot, candles=kept, hourly_volume=volume))
         if former is None:
             writes.append(Create(Ref(MARKET_SNAPSHOTS, symbol), data))
         elif from_iso(former.data["observed_at"]) <= snapshot.observed_at:

@@ -1,7 +1,7 @@
 """Publish what the outbox still holds after a crash or a failed publish."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from common.books import OUTBOX
 from common.domain.events import OutboxMessage, Tick
@@ -22,7 +22,9 @@ from common.rejection import rejection_write
 from common.wire import canonical_json, decode_message
 
 AGE_MIN = timedelta(seconds=30)
-"""Younger rows are still in the hands of the function that wrote them."""
+"""Younger rows are still in the hands of the function that wrote them, and rows that are to be
+delivered later in those of the bus, until so long after their time.
+"""
 PAGE_SIZE = 100
 PAGES_MAX = 20
 FAILURES_MAX = 3
@@ -40,31 +42,35 @@ async def relay(
 ) -> RelayReport:
     """Publish and delete, oldest first, at most `PAGES_MAX` pages; the next tick takes the rest.
 
+    A page of which nothing is due yet costs a reading and is not counted: messages for a distant
+    day do not hold up those behind them.
+
     A message may be published twice, when its row outlives it; consumers are idempotent.
 
     Raises:
         TransientError: the bus did not take some messages; their rows stay.
     """
     del tick  # rows are due by their age, whatever tick comes by
-    run = _Run(store, clock, publisher)
+    before = clock.now() - AGE_MIN
+    run = _Run(store, clock, publisher, before)
     cursor: str | None = None
-    for _ in range(PAGES_MAX):
-        page = await _due(store, clock, cursor)
-        await run.take(page)
+    pages = 0
+    while pages < PAGES_MAX and run.failed < FAILURES_MAX:
+        page = await _old(store, before, cursor)
+        pages += await run.take(page)
         cursor = page.next_cursor
-        if cursor is None or run.failed >= FAILURES_MAX:
+        if cursor is None:
             break
     if run.failed:
         raise TransientError(f"the bus refused {run.failed} messages of the outbox: {run.reason}")
     return RelayReport(published=run.published, rejected=run.rejected)
 
 
-async def _due(store: DocumentStore, clock: Clock, cursor: str | None) -> Page:
-    before = iso(clock.now() - AGE_MIN)
+async def _old(store: DocumentStore, before: datetime, cursor: str | None) -> Page:
     return await store.query(
         Query(
             OUTBOX,
-            where=(Where("occurred_at", "<", before),),
+            where=(Where("occurred_at", "<", iso(before)),),
             order_by="occurred_at",
             limit=PAGE_SIZE,
             cursor=cursor,
@@ -75,32 +81,40 @@ async def _due(store: DocumentStore, clock: Clock, cursor: str | None) -> Page:
 class _Run:
     """One run's counts."""
 
-    def __init__(self, store: DocumentStore, clock: Clock, publisher: Publisher) -> None:
+    def __init__(
+        self, store: DocumentStore, clock: Clock, publisher: Publisher, before: datetime
+    ) -> None:
         self._store = store
         self._clock = clock
         self._publisher = publisher
+        self._before = before
         self.published = 0
         self.rejected = 0
         self.failed = 0
         self.reason = ""
 
-    async def take(self, page: Page) -> None:
-        readable = []
+    async def take(self, page: Page) -> bool:
+        """Whether anything of it was due."""
+        due = []
+        rejected = self.rejected
         for row in page.documents:
             try:
-                readable.append((row, decode_message(row.data)))
+                message = decode_message(row.data)
             except InvalidInputError as error:
                 await self._reject(row, error)
-        if not readable:
-            return
-        try:
-            await self._publish(readable)
-        except SapphireError:
-            await self._publish_one_by_one(readable)
+                continue
+            if message.deliver_at is None or message.deliver_at < self._before:
+                due.append((row, message))
+        if due:
+            try:
+                await self._publish(due)
+            except SapphireError:
+                await self._publish_one_by_one(due)
+        return bool(due) or self.rejected > rejected
 
-    async def _publish_one_by_one(self, readable: list[tuple[Document, OutboxMessage]]) -> None:
+    async def _publish_one_by_one(self, due: list[tuple[Document, OutboxMessage]]) -> None:
         """One message that the bus cannot take must not hold up the others of its page."""
-        for row_and_message in readable:
+        for row_and_message in due:
             try:
                 await self._publish([row_and_message])
             except SapphireError as error:
@@ -109,10 +123,10 @@ class _Run:
             if self.failed >= FAILURES_MAX:
                 return
 
-    async def _publish(self, readable: list[tuple[Document, OutboxMessage]]) -> None:
-        await self._publisher.publish([message for _, message in readable])
-        await self._store.commit([Delete(row.ref) for row, _ in readable])
-        self.published += len(readable)
+    async def _publish(self, due: list[tuple[Document, OutboxMessage]]) -> None:
+        await self._publisher.publish([message for _, message in due])
+        await self._store.commit([Delete(row.ref) for row, _ in due])
+        self.published += len(due)
 
     async def _reject(self, row: Document, error: InvalidInputError) -> None:
         record = rejection_write(

@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 
-from common.domain.events import OrderUnknown, OutboxMessage, Tick
+from common.domain.events import (
+    CancelRequested,
+    FlattenRequested,
+    OrderUnknown,
+    OutboxMessage,
+    Tick,
+    TradingStateChanged,
+)
 from functions.settle import handler
 from infra.bootstrap import Runtime
 from infra.gcp.entrypoint import event_function
 
 
 @event_function
-async def settle(event: OrderUnknown | Tick, runtime: Runtime) -> Sequence[OutboxMessage]:
-    """Find out what became of unproven orders, and end what has ended."""
+async def settle(
+    event: OrderUnknown | CancelRequested | TradingStateChanged | FlattenRequested | Tick,
+    runtime: Runtime,
+) -> Sequence[OutboxMessage]:
+    """Find out what became of unproven orders, cancel, flatten, and end what has ended."""
     return await handler.settle(
         event,
         store=runtime.store,

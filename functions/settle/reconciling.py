@@ -14,7 +14,8 @@ from common.books import (
     RECONCILIATIONS,
     VENUE_MARKETS,
 )
-from common.documents import Stored, create, load, load_many, put
+from common.documents import Stored, load, load_many, put
+from common.domain.account import Account
 from common.domain.agent import Deployment
 from common.domain.events import OutboxMessage
 from common.domain.exposure import Exposure
@@ -22,11 +23,13 @@ from common.domain.identifiers import digest, prefixed_id
 from common.domain.instrument import InstrumentTable, Venue
 from common.domain.market import MarketSnapshot
 from common.domain.moment import UtcDatetime
-from common.domain.money import plain
+from common.domain.money import ZERO, plain
 from common.domain.notification import Notification, NotificationKind
-from common.domain.order import FillRecord, Order
-from common.domain.position import EXACT, Position, apply_fill
+from common.domain.order import Fill, FillRecord, Order
+from common.domain.position import Position
 from common.errors import ConflictError, SapphireError, TransientError
+from common.execution.booking import account_ref, book_fills, empty_position, position_ref
+from common.execution.exposures import exposure_writes
 from common.execution.outcome import from_report
 from common.execution.reconciliation import (
     EXTERNAL,
@@ -37,10 +40,11 @@ from common.execution.reconciliation import (
     quantities,
     stands,
 )
-from common.execution.recorder import empty_position, fill_ref, position_ref
 from common.execution.sender import answer_of
 from common.execution.wallets import neighbours, share_of
+from common.messages import position_message
 from common.notifications import notification_writes
+from common.outbox import outbox_write
 from common.ports import (
     ExecutionVenue,
     Query,
@@ -51,6 +55,7 @@ from common.ports import (
     Write,
 )
 from common.wire import from_document
+from functions.settle.funding import funded_until
 from functions.settle.resolving import Desk
 
 ROUND = Ref(RECONCILIATIONS, "round")
@@ -174,15 +179,24 @@ async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
         messages += await _ask_late_orders(desk, account, symbol)
     external, more = await _open_orders(desk, account, state, before)
     messages += more
-    after = replace(before, differences=found, external_orders=external, checked_at=now)
+    holds = bool(own.holdings_at(venue.venue))
+    until = before.funded_until
+    funded = await funded_until(desk, account.deployment, venue, until, holds=holds)
+    after = replace(
+        before,
+        differences=found,
+        external_orders=external,
+        checked_at=now,
+        funded_until=funded,
+    )
     if overdue:
         symbol = overdue[0]  # one at a time: the others wait for the next round
         kept = {key: value for key, value in found.items() if key != symbol}
         mended = replace(after, differences=kept)
         position = _Differs(symbol, found[symbol], told.get(symbol))
         return [*messages, *await _mend(desk, account, position, mended)]
-    changed = (before.differences, before.external_orders) != (found, external)
-    if changed:
+    known = (before.differences, before.external_orders, before.funded_until)
+    if known != (found, external, funded):
         await desk.store.commit([put(account.record, account.place, after)])
     return messages
 
@@ -263,17 +277,51 @@ async def _mend(
     desk: Desk, account: _Account, differs: _Differs, mended: Reconciliation
 ) -> list[OutboxMessage]:
     """Make our position the venue's in one commit, if ours is still what was compared."""
-    now, venue = desk.clock.now(), account.venue.venue
+    now, venue, deployment = desk.clock.now(), account.venue.venue, account.deployment
     symbol, difference, told = differs.symbol, differs.difference, differs.told
-    empty = empty_position(account.deployment, venue, symbol, now=now)
+    empty = empty_position(deployment, venue, symbol, now=now)
     stored = await load(desk.store, Position, position_ref(empty))
     position = stored.value if stored else empty
     if position.signed_qty != difference.ours:
         raise ConflictError("the position has moved", collection=FILLS, document_id=symbol)
     mark, instrument_id = await _market(desk, venue, symbol, position, told)
     fill = mending_fill(position, difference, told, instrument_id=instrument_id, mark=mark, now=now)
-    after = apply_fill(position, fill, now=now)
-    record = FillRecord(
+    money = await load(desk.store, Account, account_ref(deployment.deployment_id))
+    record = _external_record(position, fill, now)
+    booking = await book_fills(desk.store, empty, money, (record,), now=now)
+    if booking.position.fill_count != position.fill_count + 1:
+        raise ConflictError("the position has moved", collection=FILLS, document_id=symbol)
+    facts = {"ours": plain(difference.ours), "theirs": plain(difference.theirs), "symbol": symbol}
+    text = (
+        f"{venue.label} holds {plain(difference.theirs)} {symbol}, we held"
+        f" {plain(difference.ours)}: its word is taken, the difference is booked as external"
+    )
+    writes, message = _alert(account, text, cause=fill.trade_id, now=now)
+    changed = position_message(booking.position, EXTERNAL, now=now)
+    exposure = booking.held_in(account.exposure.value)
+    await desk.store.commit(
+        [
+            *booking.writes(),
+            *await exposure_writes(
+                desk.store,
+                account.exposure,
+                exposure,
+                book=deployment.book,
+                agent_id=deployment.agent_id,
+            ),
+            put(account.record, account.place, mended),
+            audit_write(
+                "position-reconciled", position.position_id, at=now, step=fill.trade_id, facts=facts
+            ),
+            outbox_write(changed),
+            *writes,
+        ]
+    )
+    return [message, changed]
+
+
+def _external_record(position: Position, fill: Fill, now: datetime) -> FillRecord:
+    return FillRecord(
         fill=fill,
         book=position.book,
         agent_id=position.agent_id,
@@ -281,31 +329,9 @@ async def _mend(
         signal_id=EXTERNAL,
         intent_id=EXTERNAL,
         position_id=position.position_id,
-        realized_pnl=EXACT.subtract(after.realized_pnl, position.realized_pnl),
+        realized_pnl=ZERO,
         recorded_at=now,
     )
-    exposure = account.exposure.value.hold(
-        venue=venue, symbol=symbol, signed_qty=after.signed_qty, price=fill.last_px
-    )
-    facts = {"ours": plain(difference.ours), "theirs": plain(difference.theirs), "symbol": symbol}
-    text = (
-        f"{venue.label} holds {plain(difference.theirs)} {symbol}, we held"
-        f" {plain(difference.ours)}: its word is taken, the difference is booked as external"
-    )
-    writes, message = _alert(account, text, cause=fill.trade_id, now=now)
-    await desk.store.commit(
-        [
-            put(stored, position_ref(after), after),
-            account.exposure.update(exposure),
-            create(fill_ref(fill), record),
-            put(account.record, account.place, mended),
-            audit_write(
-                "position-reconciled", position.position_id, at=now, step=fill.trade_id, facts=facts
-            ),
-            *writes,
-        ]
-    )
-    return [message]
 
 
 async def _market(

@@ -14,6 +14,7 @@ from common.domain.order import (
     IntentStatus,
     Order,
     OrderIntent,
+    OrderReport,
     OrderStatus,
     SignedRequest,
 )
@@ -22,7 +23,11 @@ from common.execution.outcome import absent, from_report, never_sent
 from common.execution.positions import venue_agrees
 from common.execution.recorder import Recorder
 from common.execution.sender import Sender, answer_of
+from common.how.denial import Denial
+from common.how.limits import Refusal
 from common.ports import Clock, DocumentStore, ExecutionVenue, Ref
+
+GTC = TimeInForce.GTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,17 @@ class _Open:
 
 
 async def attend(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage]:
-    """Resolve what can be resolved. After asking in vain for long enough, a person is called."""
+    """Resolve what can be resolved. After asking in vain for long enough, a person is called.
+
+    An order that rests by its nature may rest as long as its venue is silent: reconciliation and
+    the breaker tell of that.
+    """
     try:
         return await resolve(desk, stored)
     except SapphireError as error:
         intent = stored.value
-        if desk.clock.now() - intent.updated_at <= desk.patience:
+        rests = intent.status is IntentStatus.WORKING and intent.plan.time_in_force is GTC
+        if rests or desk.clock.now() - intent.updated_at <= desk.patience:
             return []
         return await desk.recorder.unresolved(
             intent.plan.intent_id, intent.client_order_id, f"the venue cannot be asked: {error}"
@@ -96,10 +106,19 @@ async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage
     report = await answer_of(venue, venue.query_order(order.value))
     if report is None:
         return await _absent(desk, case)
-    messages = await desk.recorder.record(*case.ids, from_report(report))
-    if messages:
-        return messages
+    if not _still_rests(case, report):
+        messages = await desk.recorder.record(*case.ids, from_report(report))
+        if messages:
+            return messages
     return await (_untold if report.status.is_terminal else _overdue)(desk, case)
+
+
+def _still_rests(case: _Open, report: OrderReport) -> bool:
+    """Nothing has filled, and it is open as before: most answers, with nothing to write."""
+    order, accepted = case.order, OrderStatus.ACCEPTED
+    known = case.intent.value.status is IntentStatus.WORKING and order.status is accepted
+    nothing = not (order.filled_qty or report.filled_qty or report.fills)
+    return known and nothing and report.status is accepted
 
 
 def _final_at(case: _Open) -> timedelta:
@@ -118,7 +137,7 @@ async def _untold(desk: Desk, case: _Open) -> list[OutboxMessage]:
 
 async def _overdue(desk: Desk, case: _Open) -> list[OutboxMessage]:
     """An order that was to fill at once or not at all, and that the venue still holds open."""
-    resting = case.order.time_in_force is TimeInForce.GTC
+    resting = case.order.time_in_force is GTC
     now = desk.clock.now()
     if resting or now <= case.order.submitted_at + _final_at(case):
         return []
@@ -187,7 +206,8 @@ async def _send_again(desk: Desk, case: _Open) -> list[OutboxMessage]:
     able = case.venue.capabilities
     sent = {OrderStatus.SUBMITTED, OrderStatus.UNKNOWN}
     waiting = desk.clock.now() <= case.order.submitted_at + able.request_timeout
-    if not able.resends or waiting or case.order.status not in sent:
+    unwanted = case.intent.value.cancel_wanted
+    if not able.resends or waiting or unwanted or case.order.status not in sent:
         return []
     ref = Ref(SIGNED_REQUESTS, case.order.client_order_id)
     request = await load(desk.store, SignedRequest, ref)
@@ -226,4 +246,5 @@ async def _give_up_retry(desk: Desk, intent: OrderIntent) -> list[OutboxMessage]
     """A further attempt that was allowed and whose message never came through."""
     if desk.clock.now() < intent.plan.expires_at + desk.settings.limits.delivery_grace:
         return []
-    return await desk.recorder.abandon_retry(intent.plan.intent_id)
+    late = Refusal(Denial.SIGNAL_EXPIRED, "The signal expired before the next attempt began")
+    return await desk.recorder.abandon_retry(intent.plan.intent_id, late)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from common.books import ORDERS, SIGNED_REQUESTS, V3
+from common.books import MARKET_SNAPSHOTS, ORDERS, SIGNED_REQUESTS, V3
 from common.documents import create
 from common.domain.instrument import Venue
 from common.domain.order import Order, OrderPlan, SignedRequest
@@ -168,6 +168,7 @@ async def pipeline(stand: Stand) -> Pipeline:
     venues: dict[Venue, ExecutionVenue] = {stand.name: stand.venue, other: following}
     trading.venues = venues  # type: ignore[assignment]  # the desk's own are all scripted
     await trading.open()
-    deployment = a_deployment(enabled_venues=(stand.name,))
-    await stand.store.commit([create(Ref(V3.deployments, DEPLOYMENT_ID), deployment)])
+    own = a_deployment(enabled_venues=(stand.name,))
+    await trading.change(Ref(V3.deployments, DEPLOYMENT_ID), own)
+    await trading.change(Ref(MARKET_SNAPSHOTS, stand.symbol), stand.quote())
     return Pipeline(stand, trading, following)

@@ -2,13 +2,13 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from common.books import FILLS, V3
-from common.documents import create
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.instrument import Venue
 from common.domain.money import ZERO
@@ -35,7 +35,7 @@ from common.wire import from_document
 from infra.local.exchanges.exchange import ApiAnswer, Operation
 from infra.local.exchanges.faults import Fault, FaultKind
 from infra.local.exchanges.gmx.markets import default_pools
-from tests.builders import DEPLOYMENT_ID, a_deployment
+from tests.builders import DEPLOYMENT_ID
 from tests.catalogue.answers import (
     LIVE,
     SENDS,
@@ -50,6 +50,8 @@ from tests.fakes.venue import fill_of, report_of
 from tests.faults.cell import judge
 from tests.faults.rows import ROWS
 from tests.faults.stand import MakeStand, Stand
+from tests.functions.api_client import Api, signal_body
+from tests.functions.town import DEPLOYED, Town
 from tests.unit.functions.trading_desk import TradingDesk
 
 BTC_POOL = next(pool for pool in default_pools() if pool.index.symbol == "BTC")
@@ -221,7 +223,6 @@ async def test_case_103_when_more_filled_than_ordered_then_booked_alert_and_froz
         return report_of(order, fill_of(order, order.quantity * 2))
 
     desk = await TradingDesk().open()
-    await desk.store.commit([create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment())])
     desk.hyperliquid.replies = [twice]
     await desk.execute()
     assert desk.intent().status is IntentStatus.FILLED
@@ -235,13 +236,30 @@ async def test_case_103_when_settle_finds_the_overfill_then_booked_alert_and_fro
         return report_of(order, fill_of(order, order.quantity * 2))
 
     desk = await TradingDesk().open()
-    await desk.store.commit([create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment())])
     desk.hyperliquid.replies = [OutcomeUnknownError("no answer")]
     desk.hyperliquid.answer = twice
     await desk.execute()
     await desk.settle()
     assert desk.position().signed_qty == desk.order().quantity * 2
     _assert_frozen_and_told(desk)
+
+
+async def test_case_103_when_a_deployment_is_frozen_then_no_further_child_of_a_parent_leaves(
+    town: Town, api: Api
+) -> None:
+    """A parent order lives for hours: what is frozen must not go on opening by itself."""
+    execution = {"algorithm": "TWAP", "duration_s": 1200, "slices": 20}
+    size = {"type": "quantity", "value": "1"}
+    body = signal_body("swarm", size_model=size, execution=execution, risk_model=None)
+    assert (await api.post("/api/v3/signals/generate", body)).status_code == 201
+    await town.pass_time(2)
+    place = Ref(V3.deployments, DEPLOYED)
+    frozen = replace(await town.only(Deployment, V3.deployments), status=DeploymentStatus.PAUSED)
+    await api.change(place, frozen)
+    await town.settle_down()
+    held = (await town.only(Position, V3.positions)).signed_qty
+    await town.pass_time(4)
+    assert (await town.only(Position, V3.positions)).signed_qty == held
 
 
 def _assert_frozen_and_told(desk: TradingDesk) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,18 @@ from common.domain.exposure import Exposure, Reservation
 from common.domain.identifiers import digest
 from common.domain.instrument import Venue
 from common.domain.order import IntentStatus, OrderStatus
+from common.domain.scope import PLATFORM_SCOPE, Scope
 from common.domain.signal import SignalStatus
-from common.ports import DocumentStore, Publisher, Ref
+from common.how.trading_state import TradingState, TradingStateRecord, state_ref
+from common.ports import DocumentStore, Publisher, Ref, Update
+from common.wire import to_document
 from infra.bootstrap import Runtime, build, use
 from infra.local.store.memory import MemoryStore
 from tests.builders import (
     DELIVERY_ID,
     DEPLOYMENT_ID,
     INTENT_ID,
+    NOON,
     SIGNAL_ID,
     a_delivery,
     a_deployment,
@@ -33,6 +37,7 @@ from tests.builders import (
     an_agent,
     an_intent,
     an_order,
+    limits_document,
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.publisher import RecordingPublisher
@@ -54,10 +59,11 @@ class Api:
     clock: FakeClock = field(default_factory=FakeClock)
     publisher: Publisher = field(default_factory=RecordingPublisher)
     token: str | None = TOKEN
+    settings: Settings = field(default_factory=Settings)
 
     def runtime(self) -> Runtime:
         return build(
-            Settings(api_token=self.token, data_dir=str(self.data_dir)),
+            replace(self.settings, api_token=self.token, data_dir=str(self.data_dir)),
             clock=self.clock,
             store=self.store,
             publisher=self.publisher,
@@ -96,6 +102,19 @@ class Api:
     async def put_records(self, *records: tuple[Ref, object]) -> None:
         await self.store.commit([create(ref, value) for ref, value in records])
 
+    async def change(self, ref: Ref, value: object) -> None:
+        """Put `value` there, whatever is there now."""
+        found = self.store.peek(ref)
+        write = Update(ref, to_document(value), found.version) if found else create(ref, value)
+        await self.store.commit([write])
+
+    async def set_state(self, state: TradingState, scope: Scope = PLATFORM_SCOPE) -> None:
+        """As somebody has left it: nothing is audited, and nobody is told."""
+        record = TradingStateRecord(
+            state=state, epoch=1, reason="a drill", changed_by="Grace", changed_at=NOON
+        )
+        await self.change(state_ref(scope), record)
+
 
 async def seed_agents(store: DocumentStore) -> None:
     """One agent in each book, one that trades on GMX alone, and one that is paused."""
@@ -105,7 +124,8 @@ async def seed_agents(store: DocumentStore) -> None:
         (V2, an_agent(GMX_AGENT, book="v2", venue=Venue.GMX)),
         (V3, an_agent(PAUSED_AGENT, book="v3", status=AgentStatus.PAUSED)),
     ]
-    await store.commit([create(Ref(book.agents, each.agent_id), each) for book, each in agents])
+    writes = [create(Ref(book.agents, each.agent_id), each) for book, each in agents]
+    await store.commit([*writes, limits_document()])
 
 
 async def seed_keyed_deployments(store: DocumentStore) -> None:
@@ -148,6 +168,7 @@ async def seed_unresolved_order(api: Api, **order: Any) -> None:
     await api.put_records(
         (Ref(ORDER_INTENTS, INTENT_ID), intent),
         (Ref(ORDERS, placed.client_order_id), placed),
+        (Ref(V3.deployments, DEPLOYMENT_ID), a_deployment()),
         (Ref(V3.deliveries, DELIVERY_ID), delivery),
         (Ref(V3.signals, SIGNAL_ID), signal),
         (Ref(EXPOSURES, DEPLOYMENT_ID), Exposure.empty(DEPLOYMENT_ID).reserve(INTENT_ID, held)),

@@ -4,6 +4,7 @@ import pytest
 
 from functions.api.application import application
 from tests.functions.api_client import TOKEN, Api, assert_problem
+from tests.functions.api_examples import READS, WRITES
 
 
 async def test_the_entry_point_when_asked_for_its_schema_then_fastapi_answers(api: Api) -> None:
@@ -16,6 +17,19 @@ async def test_the_entry_point_when_asked_for_its_schema_then_fastapi_answers(ap
     assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
     assert "Idempotency-Key" in {one["name"] for one in operation["parameters"]}
     assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+@pytest.mark.parametrize(("method", "path"), [*WRITES, *(("GET", path) for path in READS)])
+async def test_an_operation_when_described_then_it_needs_the_token_and_tells_its_problems(
+    api: Api, method: str, path: str
+) -> None:
+    schema = (await api.get("/openapi.json")).json()
+    operation = schema["paths"][path][method.lower()]
+    assert operation["security"] == [{"token": []}]
+    assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
+    assert operation["description"]
+    asked = {one["name"] for one in operation.get("parameters", ())}
+    assert ("Idempotency-Key" in asked) is (method != "GET")
 
 
 async def test_the_entry_point_when_a_body_is_invalid_then_its_own_problem_answers(

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from common.books import IDEMPOTENCY_KEYS
+from common.domain.events import OutboxMessage
 from common.errors import ConflictError, TransientError
 from tests.fakes.publisher import RecordingPublisher
 from tests.functions.api_client import (
@@ -15,6 +16,7 @@ from tests.functions.api_client import (
     assert_problem,
     signal_body,
 )
+from tests.functions.api_examples import VALID, WRITES, path_of, seed_examples
 
 KEY = {"Idempotency-Key": "order-7"}
 CREATE = "/api/v3/agents/create"
@@ -31,6 +33,44 @@ async def test_a_post_when_repeated_with_its_key_then_same_answer_and_one_effect
     assert api.store.contents() == before
     assert isinstance(api.publisher, RecordingPublisher)
     assert len(api.publisher.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    # tests/functions/test_api_trading.py has this one: it waits for the chain.
+    [(method, path) for method, path in WRITES if path != "/api/trading/execute"],
+)
+async def test_a_write_when_repeated_with_its_key_then_same_answer_and_one_effect(
+    api: Api, method: str, path: str
+) -> None:
+    await seed_examples(api, path)
+    untouched = api.store.contents()
+    first = await api.call(method, path_of(path), body=VALID[path], headers=KEY)
+    before, published = api.store.contents(), len(_published(api))
+    again = await api.call(method, path_of(path), body=VALID[path], headers=KEY)
+    assert first.status_code in {200, 201, 202}, first.text
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert api.store.contents() == before
+    assert {name: before[name] for name in before.keys() - {IDEMPOTENCY_KEYS}} != untouched
+    assert len(_published(api)) == published
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+async def test_a_write_when_refused_then_its_key_is_free_again(
+    api: Api, method: str, path: str
+) -> None:
+    await seed_examples(api, path)
+    before = api.store.contents()
+    bad = {**VALID[path], "unknown": 1}
+    refused = await api.call(method, path_of(path), body=bad, headers=KEY)
+    assert_problem(refused, 422, "UNKNOWN_FIELD")
+    assert api.store.contents() == before
+
+
+def _published(api: Api) -> list[OutboxMessage]:
+    assert isinstance(api.publisher, RecordingPublisher)
+    return api.publisher.messages
 
 
 async def test_a_post_when_repeated_with_other_spacing_then_it_is_the_same_body(api: Api) -> None:

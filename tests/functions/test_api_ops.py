@@ -6,12 +6,13 @@ from common.books import AUDIT, MARKET_SNAPSHOTS, NOTIFICATIONS, ORDER_INTENTS, 
 from common.config import BreakerSettings, Settings
 from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.order import IntentStatus
+from common.domain.scope import PLATFORM_SCOPE
 from common.errors import ConflictError, TransientError
 from common.how.trading_state import PLATFORM, TradingState, read_state
 from common.ports import Create, Ref
 from common.where.breakers import Breakers
 from functions.api.health import Health
-from functions.api.ops import change_state
+from functions.api.ops import StateWish, change_state
 from tests.builders import a_snapshot, an_intent
 from tests.fakes.publisher import RecordingPublisher
 from tests.functions.api_client import Api, assert_problem
@@ -22,10 +23,15 @@ async def test_state_when_never_set_then_halted(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "state"), [("halt", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")]
+    ("verb", "state", "topics"),
+    [
+        ("halt", "HALTED", ["trading-state-changed", "notifications"]),
+        ("reduce", "REDUCING", ["trading-state-changed", "notifications"]),
+        ("resume", "ACTIVE", ["notifications"]),
+    ],
 )
 async def test_a_change_when_asked_then_persisted_audited_and_told(
-    api: Api, verb: str, state: str
+    api: Api, verb: str, state: str, topics: list[str]
 ) -> None:
     response = await api.post(f"/api/ops/{verb}", {"reason": "drill"})
     assert response.status_code == 200, response.text
@@ -37,9 +43,11 @@ async def test_a_change_when_asked_then_persisted_audited_and_told(
     (notification,) = contents[NOTIFICATIONS].values()
     assert "drill" in notification["notification"]["text"]
     assert isinstance(api.publisher, RecordingPublisher)
-    assert len(api.publisher.messages) == 1
+    assert [message.topic for message in api.publisher.messages] == topics
     assert OUTBOX not in contents
-    assert (await api.get("/api/ops/state")).json() == response.json()
+    shown = (await api.get("/api/ops/state")).json()
+    nothing_open = {"open_parent_orders": 0, "protective_orders": 0, "unresolved_orders": 0}
+    assert {"scope": "platform", **shown} == {**response.json(), "scopes": [], **nothing_open}
 
 
 async def test_halt_when_it_has_no_body_or_comes_twice_then_the_same_epoch(api: Api) -> None:
@@ -67,9 +75,10 @@ async def test_a_change_when_another_wins_the_race_then_it_reads_again(api: Api)
         nonlocal raced
         if operation == "commit" and not raced:
             raced = True
-            await change_state(
-                TradingState.REDUCING, reason="quicker", by="x", store=api.store, clock=api.clock
+            quicker = StateWish(
+                state=TradingState.REDUCING, scope=PLATFORM_SCOPE, reason="quicker", by="x"
             )
+            await change_state(quicker, store=api.store, clock=api.clock, settings=api.settings)
 
     await api.post("/api/ops/resume")
     api.store.before = race

@@ -1,12 +1,38 @@
 """An UNRESOLVED order: listed, settled by hand, and trading resumed after it."""
 
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.books import AUDIT, EXPOSURES, FILLS, NOTIFICATIONS, ORDER_INTENTS, ORDERS, V3
+from common.books import (
+    ACCOUNTS,
+    AUDIT,
+    EXPOSURES,
+    FILLS,
+    NOTIFICATIONS,
+    ORDER_INTENTS,
+    ORDERS,
+    PARENT_ORDERS,
+    V3,
+)
+from common.domain.exposure import Exposure, Reservation
+from common.domain.instrument import Venue
 from common.domain.moment import iso
+from common.domain.order import (
+    IntentStatus,
+    Order,
+    OrderPlan,
+    OrderPurpose,
+    OrderSide,
+    OrderStatus,
+)
+from common.domain.parent_order import ExecAlgorithm
+from common.domain.signal import SignalStatus
+from common.execution.accounts import open_account
+from common.execution.booking import account_ref, empty_position, position_ref
 from common.ports import Ref
 from tests.builders import (
     CLIENT_ORDER_ID,
@@ -14,10 +40,24 @@ from tests.builders import (
     DEPLOYMENT_ID,
     INTENT_ID,
     NOON,
+    PARENT_ID,
     SIGNAL_ID,
+    a_child,
+    a_delivery,
+    a_deployment,
+    a_parent,
+    a_plan,
+    a_signal_record,
+    an_intent,
+    an_order,
 )
 from tests.fakes.publisher import RecordingPublisher
-from tests.functions.api_client import Api, assert_problem, seed_unresolved_order
+from tests.functions.api_client import (
+    Api,
+    assert_problem,
+    seed_agents,
+    seed_unresolved_order,
+)
 
 PATH = f"/api/ops/orders/{INTENT_ID}/settle"
 KEY = {"Idempotency-Key": "by-hand-1"}
@@ -90,7 +130,8 @@ async def test_settle_when_part_filled_then_booked_released_audited_and_told(api
         in (told["notification"]["text"])
     )
     assert isinstance(api.publisher, RecordingPublisher)
-    assert len(api.publisher.messages) == 1
+    topics = sorted(message.topic for message in api.publisher.messages)
+    assert topics == ["notifications", "position-changed"]
 
 
 async def test_settle_when_nothing_filled_then_the_order_ends_without_a_fill(api: Api) -> None:
@@ -190,3 +231,104 @@ async def test_settle_when_another_is_quicker_then_only_one_is_booked(api: Api) 
     assert_problem(await api.post(PATH, a_body()), 409, "INTENT_NOT_UNRESOLVED")
     (position,) = api.store.contents()[V3.positions].values()
     assert Decimal(position["signed_qty"]) == 1
+
+
+# ------------------------------------------------------------------------------ exits and children
+async def put_unresolved(
+    api: Api, plan: OrderPlan, order: Order, *more: tuple[Ref, object]
+) -> None:
+    """Beside 2 ETH that the deployment holds at 3000."""
+    deployment = a_deployment()
+    empty = empty_position(deployment, Venue.HYPERLIQUID, "ETH", now=NOON)
+    position = replace(empty, signed_qty=Decimal(2), open_cost=Decimal(6000), fill_count=1)
+    reservation = Reservation(
+        venue=order.venue,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        price=order.price,
+    )
+    exposure = Exposure.empty(DEPLOYMENT_ID).hold(
+        venue=Venue.HYPERLIQUID, symbol="ETH", signed_qty=Decimal(2), price=Decimal(3000)
+    )
+    account = replace(open_account(deployment, NOON), cash=Decimal(4000))
+    await api.put_records(
+        (Ref(ORDER_INTENTS, INTENT_ID), an_intent(plan, status=IntentStatus.UNRESOLVED)),
+        (Ref(ORDERS, order.client_order_id), order),
+        (Ref(V3.deployments, DEPLOYMENT_ID), deployment),
+        (position_ref(position), position),
+        (account_ref(DEPLOYMENT_ID), account),
+        (Ref(EXPOSURES, DEPLOYMENT_ID), exposure.reserve(INTENT_ID, reservation)),
+        *more,
+    )
+
+
+@pytest.fixture
+async def bare(tmp_path: Path) -> Api:
+    """Without the order of the tests above."""
+    api = Api(tmp_path)
+    await seed_agents(api.store)
+    return api
+
+
+async def test_settle_when_it_is_an_exit_then_booked_and_monitor_is_told(bare: Api) -> None:
+    """It has no delivery that could end with it."""
+    plan = a_plan(
+        delivery_id="",
+        signal_id="exit:pos_1",
+        side=OrderSide.SELL,
+        reduce_only=True,
+        purpose=OrderPurpose.STOP_LOSS,
+        position_id="pos_1",
+    )
+    order = an_order(
+        status=OrderStatus.UNKNOWN,
+        quantity=Decimal(1),
+        side=OrderSide.SELL,
+        price=Decimal(2900),
+        reduce_only=True,
+    )
+    await put_unresolved(bare, plan, order)
+
+    response = await bare.post(PATH, a_body(filled_qty="1"))
+
+    assert response.status_code == 200, response.text
+    assert response.json()["status"] == "FILLED"
+    exposure = _row(bare, EXPOSURES, DEPLOYMENT_ID)
+    assert exposure["reservations"] == {}
+    assert exposure["holdings"]["HYPERLIQUID|ETH"]["signed_qty"] == "1"
+    assert _row(bare, ACCOUNTS, DEPLOYMENT_ID)["cash"] == "6999.1"  # 4000 + 3000 - 0.9
+    assert isinstance(bare.publisher, RecordingPublisher)
+    assert [message.topic for message in bare.publisher.messages] == [
+        "notifications",
+        "position-changed",
+    ]
+    assert (await bare.post("/api/ops/resume")).status_code == 200
+
+
+async def test_settle_when_it_is_a_child_then_its_parent_has_it_and_goes_on(bare: Api) -> None:
+    plan = a_plan(parent_order_id=PARENT_ID, exec_algorithm_id=ExecAlgorithm.LIMIT, slice_no=1)
+    order = an_order(status=OrderStatus.UNKNOWN, quantity=Decimal(1), exec_spawn_id=PARENT_ID)
+    parent = a_parent(spawned=1, open_children={INTENT_ID: a_child("1", unresolved=True)})
+    delivery = a_delivery(status=SignalStatus.EXECUTING, intent_id=PARENT_ID)
+    await put_unresolved(
+        bare,
+        plan,
+        order,
+        (Ref(PARENT_ORDERS, PARENT_ID), parent),
+        (Ref(V3.deliveries, DELIVERY_ID), delivery),
+        (Ref(V3.signals, SIGNAL_ID), a_signal_record(deployments_expected=1)),
+    )
+
+    response = await bare.post(PATH, a_body())
+
+    assert response.status_code == 200, response.text
+    shown = (await bare.get(f"/api/orders/parents/{PARENT_ID}")).json()
+    assert (shown["status"], shown["filled_qty"], shown["open_qty"]) == ("ACTIVE", "0.5", "0")
+    (child,) = shown["children"]
+    assert (child["status"], child["filled_qty"]) == ("CANCELED", "0.5")
+    reserved = _row(bare, EXPOSURES, DEPLOYMENT_ID)["reservations"]
+    assert {name: each["quantity"] for name, each in reserved.items()} == {PARENT_ID: "9.5"}
+    assert _row(bare, V3.deliveries, DELIVERY_ID)["status"] == "EXECUTING"
+    assert isinstance(bare.publisher, RecordingPublisher)
+    assert "parent-order-due" in {message.topic for message in bare.publisher.messages}

@@ -13,6 +13,7 @@ from common.domain.agent import Deployment
 from common.domain.events import OutboxMessage, SignalCreated
 from common.domain.order import OrderStatus
 from common.domain.signal import SignalRecord, SignalStatus
+from common.how.trading_state import TradingState
 from common.ports import Ref
 from functions.api.trading import OPERATOR, await_end, require_operator
 from infra.local.store.memory import MemoryStore
@@ -22,6 +23,13 @@ from tests.functions.api_client import Api
 
 ORDER = {"symbol": "ETH", "side": "BUY", "quantity": 0.3, "order_type": "MARKET"}
 PATH = "/api/trading/execute"
+
+
+@pytest.fixture
+async def api(api: Api) -> Api:
+    """Trading is ACTIVE."""
+    await api.set_state(TradingState.ACTIVE)
+    return api
 
 
 class Chain:

@@ -9,7 +9,6 @@ import pytest
 from common.books import OUTBOX, REJECTED_EVENTS
 from common.config import VERSION
 from common.domain.events import (
-    NotificationRaised,
     OrderUnknown,
     OutboxMessage,
     SignalCreated,
@@ -20,6 +19,7 @@ from common.errors import (
     ConflictError,
     DeniedError,
     InvalidInputError,
+    LockedError,
     NotFoundError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -31,8 +31,8 @@ from common.errors import (
 )
 from common.outbox import outbox_write
 from infra.bootstrap import Runtime
-from infra.gcp.entrypoint import ACTIONS, event_function
-from tests.builders import NOON, a_message, a_notification, a_tick
+from infra.gcp.entrypoint import ACTIONS, action_for, event_function
+from tests.builders import INTENT_ID, NOON, a_message, a_tick
 from tests.fakes.publisher import RecordingPublisher, refusing_publisher
 from tests.fakes.verifier import ClosedVerifier, OpenVerifier
 from tests.functions.harness import Bench, app_of, body_of, push_of
@@ -203,7 +203,8 @@ def test_actions_when_listed_then_every_class_of_the_tree_has_one() -> None:
         return {kind}.union(*(tree(child) for child in kind.__subclasses__()))
 
     ours = {kind for kind in tree(SapphireError) if kind.__module__ == "common.errors"}
-    assert set(ACTIONS) == ours - {SapphireError}
+    assert set(ACTIONS) == ours - {SapphireError, LockedError}
+    assert action_for(LockedError("TRADING_HALTED", "a drill")) is ACTIONS[DeniedError]
 
 
 @pytest.mark.parametrize(("wait", "header"), [(2.2, "3"), (0.1, "1"), (None, "1")])
@@ -301,7 +302,7 @@ async def test_publish_when_the_rows_cannot_be_cleared_then_acknowledged() -> No
 async def test_publish_when_the_pipeline_does_not_allow_the_topic_then_500_and_nothing_leaves(
     bench: Bench,
 ) -> None:
-    message = a_message(NotificationRaised(notification=a_notification()))
+    message = a_message(OrderUnknown(intent_id=INTENT_ID))
 
     response = await bench.post(fan_out_app(Seen(message)), push_of(a_message()))
 

@@ -1,5 +1,6 @@
 """The relay: straight, and through its entry point."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from common.books import OUTBOX, REJECTED_EVENTS
 from common.errors import ConfigurationError, TransientError
 from common.outbox import outbox_write
-from common.ports import Create, Publisher, Ref
+from common.ports import Create, Publisher, Query, Ref
 from functions.relay.handler import AGE_MIN, FAILURES_MAX, PAGE_SIZE, PAGES_MAX, RelayReport, relay
 from tests.builders import NOON, a_message, a_tick
 from tests.fakes.publisher import RecordingPublisher, refusing_publisher
@@ -61,6 +62,43 @@ async def test_relay_when_a_row_is_young_then_it_is_left_to_its_writer(
 
     assert (await run(bench)).published == published
     assert await bench.exists(OUTBOX, message.message_id) is (published == 0)
+
+
+@pytest.mark.parametrize(
+    ("past_s", "published"), [(-3600, 0), (-1, 0), (0, 0), (1.5, 0), (30, 0), (30.001, 1)]
+)
+async def test_relay_when_a_row_is_for_later_then_it_is_left_to_the_bus_until_long_after_its_time(
+    bench: Bench, past_s: float, published: int
+) -> None:
+    message = replace(a_message(occurred_at=OLD), deliver_at=NOON - timedelta(seconds=past_s))
+    await bench.store.commit([outbox_write(message)])
+
+    assert (await run(bench)).published == published
+    assert bench.publisher.messages == [message] * published
+    assert await bench.exists(OUTBOX, message.message_id) is (published == 0)
+
+
+async def test_relay_when_the_oldest_rows_are_all_for_a_distant_day_then_the_others_leave(
+    bench: Bench,
+) -> None:
+    """More of them than the pages of a run."""
+    far = NOON + timedelta(days=20)
+    for number in range(PAGE_SIZE * PAGES_MAX + 5):
+        early = a_message(message_id=f"far_{number:05}", occurred_at=OLD - timedelta(days=1))
+        await bench.store.commit([outbox_write(replace(early, deliver_at=far))])
+    ids = await fill(bench, 3)
+
+    assert await run(bench) == RelayReport(published=3, rejected=0)
+    assert [message.message_id for message in bench.publisher.messages] == ids
+    assert await bench.store.count(Query(OUTBOX)) == PAGE_SIZE * PAGES_MAX + 5
+
+
+async def test_relay_when_a_moment_cannot_be_read_then_the_row_is_moved(bench: Bench) -> None:
+    row = outbox_write(a_message(occurred_at=OLD)).data | {"deliver_at": "soon"}
+    await bench.store.commit([Create(Ref(OUTBOX, "msg_1"), row)])
+
+    assert await run(bench) == RelayReport(published=0, rejected=1)
+    assert (await bench.only(REJECTED_EVENTS)).data["code"] == "INVALID_MESSAGE"
 
 
 async def test_relay_when_there_are_many_rows_then_one_run_is_bounded(bench: Bench) -> None:

@@ -1,37 +1,62 @@
-"""Halt, reduce, resume; the breakers; orders that a person must settle."""
+"""Halt, reduce, resume, flatten; the breakers; orders that a person must settle."""
 
 from fastapi import APIRouter
 
+from common.books import FLATTENS
 from common.documents import load
+from common.domain.flatten import Flatten
 from common.domain.moment import iso
 from common.domain.money import plain
 from common.execution.by_hand import Sighting
 from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
+from common.ports import Ref
 from common.where.breakers import Breakers
 from common.wire import JsonObject, to_document
-from functions.api.ops import IntentAndOrder, change_state, settle_by_hand, unresolved_orders
+from functions.api.ops import (
+    SOMEBODY,
+    IntentAndOrder,
+    StateWish,
+    change_state,
+    list_flattens,
+    open_orders,
+    other_states,
+    request_flatten,
+    settle_by_hand,
+    unresolved_orders,
+)
 from functions.api.payloads import ChangeTradingState, SettleByHand
+from functions.api.preflight import require_preflight
+from functions.api.records import required
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
-from infra.web.requests import RecordId, RuntimeOf, StrictRoute
+from infra.web.requests import Cursor, Limit, RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
-
-PERSON = "operator over the API"  # all that the one token says of who it is
 
 
 @router.get("/api/ops/state")
 async def state(runtime: RuntimeOf) -> JsonObject:
-    """The trading state in force. None was ever set: HALTED."""
+    """The trading state in force, those of narrower scopes, and how many orders are open of which
+    kind. None was ever set: HALTED.
+    """
     stored = await load(runtime.store, TradingStateRecord, PLATFORM)
+    scopes = [
+        {"scope": scope.key, **to_document(record)}
+        for scope, record in await other_states(runtime.store)
+    ]
+    counts = await open_orders(runtime.store)
     if stored is None:
-        return {"state": TradingState.HALTED.value, "epoch": 0, "reason": "no state was ever set"}
-    return to_document(stored.value)
+        nothing = {"state": TradingState.HALTED.value, "epoch": 0}
+        return {**nothing, "reason": "no state was ever set", "scopes": scopes, **counts}
+    return {**to_document(stored.value), "scopes": scopes, **counts}
 
 
 @router.post("/api/ops/halt")
 async def halt(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
-    """Send no order at all. Halting twice changes nothing. The body may be left out."""
+    """Send no order at all, and cancel the entries that rest at the venues; stops stay there.
+
+    Halting twice changes nothing. The body may be left out.
+    """
     return await _change(TradingState.HALTED, body, runtime)
 
 
@@ -43,8 +68,45 @@ async def reduce(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> 
 
 @router.post("/api/ops/resume")
 async def resume(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
-    """Trade again; refused while an order is UNRESOLVED. The body may be left out."""
+    """Trade again; refused while an order is UNRESOLVED. The body may be left out.
+
+    Live, it is refused as well while the preflight is not all green.
+    """
+    if runtime.settings.mode == "live":
+        await require_preflight(runtime)
     return await _change(TradingState.ACTIVE, body, runtime)
+
+
+@router.post("/api/ops/flatten", status_code=202)
+async def flatten(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
+    """Close every position, and go on until the venues say that none is left. The body may be
+    left out.
+
+    Trading only reduces until then, and is halted afterwards. Look at it again for how it goes.
+    """
+    wish = body or ChangeTradingState()
+    begun, messages = await request_flatten(
+        wish.scope,
+        reason=wish.reason,
+        by=wish.by or SOMEBODY,
+        store=runtime.store,
+        clock=runtime.clock,
+    )
+    await publish(runtime, messages)
+    return to_document(begun)
+
+
+@router.get("/api/ops/flattens")
+async def flattens(runtime: RuntimeOf, limit: Limit = 20, cursor: Cursor = None) -> JsonObject:
+    """Newest first."""
+    found, onward = await list_flattens(runtime.store, limit=limit, cursor=cursor)
+    return {"flattens": [to_document(each) for each in found], "next_cursor": onward}
+
+
+@router.get("/api/ops/flattens/{flatten_id}")
+async def get_flatten(flatten_id: RecordId, runtime: RuntimeOf) -> JsonObject:
+    """How far it is: CLOSING, FLAT, or STUCK where a person must look, and what remains."""
+    return to_document(await required(runtime.store, Flatten, Ref(FLATTENS, flatten_id), "flatten"))
 
 
 @router.get("/api/ops/breakers")
@@ -73,7 +135,7 @@ async def settle(intent_id: RecordId, body: SettleByHand, runtime: RuntimeOf) ->
         avg_px=body.avg_px,
         commission=body.commission,
         reason=body.reason,
-        by=PERSON,
+        by=SOMEBODY,
     )
     settled, messages = await settle_by_hand(
         intent_id,
@@ -114,12 +176,12 @@ def _view(each: IntentAndOrder) -> JsonObject:
 async def _change(
     wanted: TradingState, body: ChangeTradingState | None, runtime: Runtime
 ) -> JsonObject:
+    wish = body or ChangeTradingState()
     record, messages = await change_state(
-        wanted,
-        reason=(body or ChangeTradingState()).reason,
-        by=PERSON,
+        StateWish(state=wanted, scope=wish.scope, reason=wish.reason, by=wish.by or SOMEBODY),
         store=runtime.store,
         clock=runtime.clock,
+        settings=runtime.settings,
     )
     await publish(runtime, messages)
-    return to_document(record)
+    return {"scope": wish.scope.key, **to_document(record)}

@@ -9,7 +9,13 @@ from common.domain.signal import SignalStatus
 from common.wire import JsonObject
 from functions.api.payloads import ExecuteTrade
 from functions.api.signals import generate
-from functions.api.trading import await_end, require_operator, result_of, wish_of
+from functions.api.trading import (
+    await_end,
+    check_trade,
+    require_operator,
+    result_of,
+    wish_of,
+)
 from infra.web.numbers import number, number_or_none
 from infra.web.publish import publish
 from infra.web.requests import Nonce, RuntimeOf, StrictRoute
@@ -28,6 +34,7 @@ async def execute(body: ExecuteTrade, nonce: Nonce, runtime: RuntimeOf) -> JsonO
     is told as such: GET /api/v3/signals/{signal_id} says what becomes of it.
     """
     store, clock, settings = runtime.store, runtime.clock, runtime.settings
+    await check_trade(body, store=store, clock=clock)
     await require_operator(store=store, clock=clock, settings=settings)
     record, messages = await generate(
         wish_of(body), book=V3, nonce=nonce, store=store, clock=clock, settings=settings

@@ -8,15 +8,23 @@ from decimal import Decimal
 
 import pytest
 
-from common.books import AUDIT, BREAKERS, EXPOSURES, FILLS, ORDER_INTENTS, ORDERS
+from common.books import (
+    ACCOUNTS,
+    AUDIT,
+    BREAKERS,
+    EXPOSURES,
+    FILLS,
+    ORDER_INTENTS,
+    ORDERS,
+)
 from common.contention import TRIES
 from common.documents import create
-from common.domain.events import OrderPlanned, OrderUnknown
+from common.domain.account import Account
+from common.domain.events import NotificationRaised, OrderPlanned, OrderUnknown, PositionChanged
 from common.domain.exposure import Reservation
 from common.domain.instrument import Venue
 from common.domain.order import Order, OrderReport, OrderSide, OrderStatus
 from common.errors import (
-    ConflictError,
     InvalidInputError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -27,8 +35,9 @@ from common.how.trading_state import PLATFORM, TradingState
 from common.ports import Delete, Ref
 from common.where.breaker import Breaker, BreakerStatus
 from common.where.breakers import Breakers
-from tests.builders import INTENT_ID, NOON
+from tests.builders import DEPLOYMENT_ID, INTENT_ID, NOON
 from tests.fakes.venue import fill_of, report_of
+from tests.unit.functions.mishaps import LosesRaces, meanwhile, right_after
 from tests.unit.functions.trading_desk import HL, OSTIUM, TradingDesk, candidate, two_venue_plan
 
 HOLD_ALL = ("SUBMITTED", "SENDING", "EXECUTING", "PENDING")
@@ -67,8 +76,13 @@ async def test_execute_when_filled_then_everything_agrees_in_one_commit(desk: Tr
     assert desk.told() == [
         "TRADE BUY 1 ETH on Hyperliquid at 3,015.00, 3,015.00 USD, fee 0.45 (swarm)"
     ]
-    assert len(messages) == 1
+    assert [type(message.event) for message in messages] == [NotificationRaised, PositionChanged]
     assert desk.in_outbox(messages)
+    account = desk.get(Account, ACCOUNTS, DEPLOYMENT_ID)
+    assert (account.cash, account.commissions) == (
+        Decimal("6984.55"),
+        Decimal("0.45"),
+    )
     assert {row["action"] for row in desk.rows(AUDIT).values()} == {
         "order-sending",
         "order-outcome",
@@ -314,12 +328,7 @@ async def test_execute_when_every_breaker_is_open_then_denied(desk: TradingDesk)
 async def test_execute_when_halted_between_write_ahead_and_wire_then_denied_and_not_sent(
     desk: TradingDesk,
 ) -> None:
-    async def halt_after_write_ahead(operation: str, argument: object) -> None:
-        if operation == "commit" and ORDERS in str(argument):
-            desk.store.after = None
-            await desk.set_state(TradingState.HALTED)
-
-    desk.store.after = halt_after_write_ahead
+    right_after(desk.store, ORDERS, lambda: desk.set_state(TradingState.HALTED))
     assert await desk.execute() == []
 
     assert desk.hyperliquid.sent == []
@@ -334,12 +343,7 @@ async def test_execute_when_the_gate_refuses_a_probe_then_the_place_is_free_agai
     await open_breaker(desk, HL)
     desk.clock.advance(60)
 
-    async def halt_after_write_ahead(operation: str, argument: object) -> None:
-        if operation == "commit" and ORDERS in str(argument):
-            desk.store.after = None
-            await desk.set_state(TradingState.HALTED)
-
-    desk.store.after = halt_after_write_ahead
+    right_after(desk.store, ORDERS, lambda: desk.set_state(TradingState.HALTED))
     await desk.execute()
 
     assert desk.hyperliquid.sent == []
@@ -352,12 +356,7 @@ async def test_execute_when_superseded_at_the_gate_then_not_sent_and_nothing_rec
     await open_breaker(desk, HL)
     desk.clock.advance(60)
 
-    async def redeliver(operation: str, argument: object) -> None:
-        if operation == "commit" and ORDERS in str(argument):
-            desk.store.after = None
-            await desk.execute()
-
-    desk.store.after = redeliver
+    right_after(desk.store, ORDERS, desk.execute)
     assert await desk.execute() == []
 
     assert desk.hyperliquid.sent == []
@@ -368,12 +367,10 @@ async def test_execute_when_superseded_at_the_gate_then_not_sent_and_nothing_rec
 async def test_execute_when_sending_would_outlast_the_order_then_denied(
     desk: TradingDesk,
 ) -> None:
-    async def stall(operation: str, argument: object) -> None:
-        if operation == "commit" and ORDERS in str(argument):
-            desk.store.after = None
-            desk.clock.advance(10.001)
+    async def stall() -> None:
+        desk.clock.advance(10.001)
 
-    desk.store.after = stall
+    right_after(desk.store, ORDERS, stall)
     await desk.execute()
 
     assert desk.hyperliquid.sent == []
@@ -476,12 +473,7 @@ async def test_execute_when_two_orders_race_for_the_last_of_the_limit_then_one_g
 ) -> None:
     """I09: another instance reserves between our check and our write-ahead."""
 
-    async def overtake(operation: str, argument: object) -> None:
-        if operation == "commit":
-            desk.store.before = None
-            await desk.hold("6")
-
-    desk.store.before = overtake
+    meanwhile(desk.store, ORDERS, lambda: desk.hold("6"))
     await desk.execute()
 
     assert desk.hyperliquid.sent == []
@@ -524,7 +516,7 @@ async def test_execute_when_the_plan_was_altered_then_refused_and_nothing_writte
 async def test_execute_when_route_has_not_approved_it_then_refused(desk: TradingDesk) -> None:
     unrouted = replace(desk.delivery(), plan_hash=None)
     await desk.change(Ref("signal_deliveries_v3", unrouted.delivery_id), unrouted)
-    with pytest.raises(InvalidInputError, match="not the one that route approved"):
+    with pytest.raises(InvalidInputError, match="the plan is not one that was approved"):
         await desk.execute()
 
 
@@ -539,30 +531,21 @@ async def test_execute_when_the_delivery_is_not_there_yet_then_delivered_again(
 async def test_execute_when_every_write_ahead_conflicts_then_transient_and_not_sent(
     desk: TradingDesk,
 ) -> None:
-    attempts: list[int] = []
-
-    async def conflict(operation: str, argument: object) -> None:
-        if operation == "commit":
-            attempts.append(1)
-            raise ConflictError("taken", collection=EXPOSURES, document_id="dep_1")
-
-    desk.store.before = conflict
+    races = LosesRaces(desk.store, EXPOSURES, count=99)
     with pytest.raises(TransientError, match="is contended"):
         await desk.execute()
 
-    assert len(attempts) == TRIES
+    assert races.lost == TRIES
     assert desk.hyperliquid.sent == []
 
 
 async def test_execute_when_the_answer_to_the_write_ahead_is_lost_then_never_sent_twice(
     desk: TradingDesk,
 ) -> None:
-    async def lose(operation: str, argument: object) -> None:
-        if operation == "commit":
-            desk.store.after = None
-            raise TransientError("the answer was lost")
+    async def lose() -> None:
+        raise TransientError("the answer was lost")
 
-    desk.store.after = lose
+    right_after(desk.store, ORDERS, lose)
     with pytest.raises(TransientError):
         await desk.execute()
     (message,) = await desk.execute()

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.books import DUPLICATE_GUARDS, EXPOSURES, MARKET_SNAPSHOTS, ORDER_INTENTS
+from common.books import DUPLICATE_GUARDS, EXPOSURES, ORDER_INTENTS
 from common.books import V3 as BOOK
 from common.config import LimitSettings
 from common.documents import create
@@ -33,7 +33,6 @@ from tests.builders import (
     a_deployment,
     a_signal,
     a_signal_record,
-    a_snapshot,
     an_instrument,
     an_instrument_table,
 )
@@ -75,14 +74,12 @@ class Office(TradingDesk):
         await self.change(
             Ref(BOOK.signals, SIGNAL_ID), a_signal_record(signal, deployments_expected=1)
         )
-        await self.store.commit(
-            [
-                create(Ref(BOOK.deployments, DEPLOYMENT_ID), a_deployment()),
-                create(Ref("venue_routing_config_v3", AGENT_ID), config),
-                create(Ref(MARKET_SNAPSHOTS, "ETH"), a_snapshot()),
-            ]
-        )
+        await self.store.commit([create(Ref("venue_routing_config_v3", AGENT_ID), config)])
         return self
+
+    def cap_exposure(self, most: int) -> None:
+        limits = replace(self.settings.limits, max_exposure_per_deployment=Decimal(most))
+        self.settings = replace(self.settings, limits=limits)
 
     async def route(self) -> Sequence[OutboxMessage]:
         messages = await route(
@@ -258,11 +255,21 @@ async def test_execute_when_a_legs_plan_was_altered_then_refused(
     assert EXPOSURES not in office.store.contents()
 
 
-async def test_execute_when_the_first_leg_uses_up_the_limit_then_the_second_is_denied() -> None:
+async def test_route_when_the_legs_together_break_a_limit_then_denied_before_any_is_sent() -> None:
     office = await Office().furnish()
-    limits = replace(office.settings.limits, max_exposure_per_deployment=Decimal(10_000))
-    office.settings = replace(office.settings, limits=limits)
-    await office.route()
+    office.cap_exposure(10_000)
+
+    assert await office.route() == []
+
+    assert office.delivery().reason_code == "EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT"
+    assert DUPLICATE_GUARDS not in office.store.contents()
+
+
+async def test_execute_when_the_first_leg_uses_up_the_limit_then_the_second_is_denied(
+    office: Office,
+) -> None:
+    """The limit was lowered after the delivery was routed."""
+    office.cap_exposure(10_000)
     await office.leg(0)
     await office.leg(1)
 

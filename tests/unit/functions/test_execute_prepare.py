@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from common.books import AUDIT, BREAKERS, EXPOSURES, ORDERS, SIGNED_REQUESTS, V3
-from common.documents import create
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.events import OrderPlanned
 from common.domain.exposure import Reservation
@@ -309,7 +308,6 @@ async def test_execute_when_more_fills_than_was_ordered_then_the_deployment_trad
     desk: TradingDesk, quantity: str, status: DeploymentStatus
 ) -> None:
     """Catalogue case 103."""
-    await desk.store.commit([create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment())])
 
     async def generous(order: Order) -> OrderReport:
         return report_of(order, fill_of(order, Decimal(quantity)))
@@ -326,7 +324,7 @@ async def test_execute_when_a_paused_deployment_overfills_then_it_stays_as_it_is
     desk: TradingDesk,
 ) -> None:
     paused = a_deployment(status=DeploymentStatus.PAUSED)
-    await desk.store.commit([create(Ref(V3.deployments, DEPLOYMENT_ID), paused)])
+    await desk.change(Ref(V3.deployments, DEPLOYMENT_ID), paused)
 
     async def generous(order: Order) -> OrderReport:
         return report_of(order, fill_of(order, Decimal(2)))

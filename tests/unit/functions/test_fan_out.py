@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.books import OUTBOX, V2, V3, Book
+from common.config import Settings
 from common.contention import TRIES
 from common.documents import create
 from common.domain.agent import AgentStatus, DeploymentStatus
@@ -47,7 +48,7 @@ class Square:
 
     async def send(self, cursor: str | None = None) -> list[OutboxMessage]:
         event = SignalCreated(book=self.book.name, signal_id=SIGNAL_ID, cursor=cursor)
-        return await fan_out(event, store=self.store, clock=self.clock)
+        return await fan_out(event, store=self.store, clock=self.clock, settings=Settings())
 
     async def send_all(self, *, copies: int = 1) -> list[OutboxMessage]:
         """The first page and every next one, `copies` times each; the deliveries' messages."""
@@ -194,7 +195,7 @@ async def test_fan_out_when_the_signal_is_not_there_yet_then_delivered_again() -
 async def test_fan_out_when_the_book_is_unknown_then_invalid_input() -> None:
     event = SignalCreated(book="v9", signal_id=SIGNAL_ID)
     with pytest.raises(InvalidInputError, match="no book"):
-        await fan_out(event, store=MemoryStore(), clock=FakeClock())
+        await fan_out(event, store=MemoryStore(), clock=FakeClock(), settings=Settings())
 
 
 async def test_fan_out_when_two_run_side_by_side_then_counted_once() -> None:

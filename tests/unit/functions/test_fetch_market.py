@@ -136,7 +136,9 @@ async def test_tick_when_all_is_well_then_stores_and_publishes_every_symbol(benc
     for snapshot in event.snapshots:
         assert len(snapshot.candles) == 100
         assert await bench.stored(snapshot.symbol) == replace(
-            snapshot, candles=snapshot.candles[-3:]
+            snapshot,
+            candles=snapshot.candles[-3:],
+            hourly_volume=Decimal(1200),  # twelve candles of 100
         )
 
 

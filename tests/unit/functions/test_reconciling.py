@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.books import AUDIT, EXPOSURES, FILLS, MARKET_SNAPSHOTS, RECONCILIATIONS, V2, V3, Book
+from common.books import AUDIT, EXPOSURES, FILLS, RECONCILIATIONS, V3
 from common.config import LimitSettings
 from common.documents import create
 from common.domain.exposure import Exposure, Reservation
@@ -18,7 +18,7 @@ from common.errors import InvalidInputError, OutcomeUnknownError, TransientError
 from common.execution.reconciliation import EXTERNAL, Reconciliation
 from common.ports import Create, Delete, Ref, VenueAccountState, VenueOpenOrder, VenuePosition
 from functions.settle.reconciling import ROUND, TOLD_ONE_BY_ONE, Round
-from tests.builders import DEPLOYMENT_ID, a_deployment, a_position, a_snapshot
+from tests.builders import DEPLOYMENT_ID, a_deployment, a_position
 from tests.fakes.venue import fill_of, report_of
 from tests.unit.functions.trading_desk import HL, OSTIUM, TradingDesk, two_venue_plan
 
@@ -45,21 +45,9 @@ def resting(name: str, client_order_id: str | None = None) -> VenueOpenOrder:
     )
 
 
-async def furnish(desk: TradingDesk, book: Book = V3) -> TradingDesk:
-    """The deployment of its plan, and the price of ETH."""
-    await desk.store.commit(
-        [
-            create(Ref(book.deployments, DEPLOYMENT_ID), a_deployment(book=book.name)),
-            create(Ref(MARKET_SNAPSHOTS, "ETH"), a_snapshot()),
-        ]
-    )
-    return desk
-
-
 async def a_desk(**limits: Any) -> TradingDesk:
     """One deployment that holds 1 ETH at Hyperliquid, which agrees; Ostium holds nothing."""
     desk = await TradingDesk(limits=replace(LimitSettings(), **limits)).open()
-    await furnish(desk)
     await desk.execute()
     assert desk.position().signed_qty == 1
     desk.hyperliquid.account = says(ETH="1")
@@ -74,7 +62,7 @@ async def half_filled() -> TradingDesk:
 
     desk = TradingDesk()
     desk.hyperliquid.replies = [half]
-    await furnish(await desk.open())
+    await desk.open()
     await desk.execute()
     assert desk.states() == ("CANCELED", "PARTIAL", "PARTIAL", "PARTIAL")
     return desk
@@ -105,13 +93,19 @@ def risks(desk: TradingDesk) -> list[str]:
 async def test_reconcile_when_all_agree_then_nothing_is_written_but_the_round(
     desk: TradingDesk,
 ) -> None:
+    """Besides how far its funding is booked, once a quarter of an hour."""
     before = desk.store.contents()
+    await rounds(desk)
+    first = record(desk)
+    assert first is not None
+    assert (first.differences, first.external_orders) == ({}, ())
 
     await rounds(desk, 3)
 
     after = desk.store.contents()
-    assert list(after.pop(RECONCILIATIONS)) == [ROUND.id]
+    assert set(after.pop(RECONCILIATIONS)) == {ROUND.id, f"{DEPLOYMENT_ID}:{HL}"}
     assert after == before
+    assert record(desk) == first
 
 
 async def test_reconcile_when_the_venue_holds_more_then_booked_once_it_has_stood(
@@ -239,7 +233,7 @@ async def test_reconcile_when_an_order_is_under_way_then_its_symbol_is_left_alon
 
 async def test_reconcile_when_an_ended_order_filled_late_then_its_fill_is_taken() -> None:
     """Catalogue: a fill after the end; the one targeted question finds it."""
-    desk = await furnish(await TradingDesk().open())
+    desk = await TradingDesk().open()
 
     async def nothing(order: Order) -> OrderReport:
         return report_of(order)
@@ -358,7 +352,9 @@ async def test_reconcile_when_our_ended_order_still_rests_then_it_is_cancelled()
     assert desk.hyperliquid.canceled == [order.client_order_id]
     assert desk.order().status is OrderStatus.FILLED
     assert desk.position().signed_qty == 1
-    assert record(desk) is None  # one of ours is not external
+    seen = record(desk)
+    assert seen is not None
+    assert seen.external_orders == ()  # one of ours is not external
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -472,7 +468,7 @@ async def test_reconcile_when_a_venue_was_disabled_but_still_holds_then_it_is_co
 
 async def test_reconcile_when_it_is_a_v2_deployment_then_its_own_books() -> None:
     """V3-01."""
-    desk = await furnish(await TradingDesk(two_venue_plan(book="v2")).open(), V2)
+    desk = await TradingDesk(two_venue_plan(book="v2")).open()
     await desk.execute()
     desk.hyperliquid.account = says(ETH="2", average="3015")
 
@@ -549,7 +545,7 @@ async def test_reconcile_when_settle_is_called_for_one_order_then_no_round_is_wa
 async def test_reconcile_when_a_lost_order_is_the_difference_then_its_own_outcome_comes_first() -> (
     None
 ):
-    desk = await furnish(await TradingDesk().open())
+    desk = await TradingDesk().open()
     desk.hyperliquid.replies = [OutcomeUnknownError("lost")]
     await desk.execute()
     desk.hyperliquid.account = says(ETH="1", average="3015")

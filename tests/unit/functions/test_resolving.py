@@ -29,6 +29,7 @@ from common.ports import Create, Delete, Ref
 from common.where.breaker import Breaker
 from tests.builders import INTENT_ID, NOON
 from tests.fakes.venue import fill_of, report_of
+from tests.unit.functions.mishaps import right_after
 from tests.unit.functions.trading_desk import HL, TradingDesk
 
 FINAL_S = 22.0
@@ -398,12 +399,10 @@ async def test_unprepared_when_its_sender_died_then_dead_without_asking_and_the_
     desk = await TradingDesk().open()
     desk.hyperliquid.refusals = [TransientError("no quote")]
 
-    async def die(operation: str, argument: object) -> None:
-        if operation == "commit" and ORDERS in str(argument):
-            desk.store.after = None
-            raise TransientError("the process died here")
+    async def die() -> None:
+        raise TransientError("the process died here")
 
-    desk.store.after = die
+    right_after(desk.store, ORDERS, die)
     with pytest.raises(TransientError):
         await desk.execute()
     assert desk.order().status is OrderStatus.SUBMITTED

@@ -7,34 +7,24 @@ from typing import Any
 
 import pytest
 
-from common.books import AUDIT, DUPLICATE_GUARDS, MARKET_SNAPSHOTS, V2, V3, WATCHED_SYMBOLS, Book
-from common.config import LimitSettings, Settings
+from common.books import AUDIT, DUPLICATE_GUARDS, V2, V3, WATCHED_SYMBOLS, Book
 from common.contention import TRIES
 from common.documents import create
 from common.domain.agent import DeploymentStatus
-from common.domain.events import DeploymentSignal, OrderPlanned, OutboxMessage
 from common.domain.exposure import Exposure
-from common.domain.instrument import InstrumentTable, Venue
 from common.domain.moment import iso
-from common.domain.order import OrderPlan, OrderSide
-from common.domain.routing import RoutingDecision
+from common.domain.order import OrderSide
 from common.domain.signal import (
-    Delivery,
     PositionSide,
-    SignalRecord,
     SignalStatus,
     SizeModel,
     SizeType,
 )
 from common.errors import ConflictError, InvalidInputError, TransientError
 from common.execution.plan import plan_hash
-from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
+from common.how.trading_state import TradingState
 from common.ports import Delete, Ref
-from common.where.breakers import Breakers
 from common.where.priorities import RoutingConfig
-from common.wire import from_document
-from functions.route.handler import route
-from infra.local.store.memory import MemoryStore
 from tests.builders import (
     AGENT_ID,
     DELIVERY_ID,
@@ -46,109 +36,8 @@ from tests.builders import (
     a_deployment,
     a_signal,
     a_signal_record,
-    a_snapshot,
-    an_instrument_table,
 )
-from tests.fakes.clock import FakeClock
-
-HL, OSTIUM = Venue.HYPERLIQUID, Venue.OSTIUM
-
-
-class Tables:
-    """Fits `Instruments`: ETH on both venues, SOL on Ostium alone."""
-
-    def __init__(self) -> None:
-        self.tables: dict[Venue, InstrumentTable] = {
-            HL: an_instrument_table(HL, ("BTC", "ETH")),
-            OSTIUM: an_instrument_table(OSTIUM, ("ETH", "SOL", "WIF")),
-        }
-
-    async def table(self, venue: Venue) -> InstrumentTable | None:
-        return self.tables.get(venue)
-
-
-class Office:
-    """A delivery of a signal for 10 % of 10,000 at 3000: 0.3333 ETH."""
-
-    def __init__(self, book: Book = V3, limits: LimitSettings | None = None) -> None:
-        self.store = MemoryStore()
-        self.clock = FakeClock()
-        self.book = book
-        self.settings = Settings(limits=limits or LimitSettings())
-        self.instruments = Tables()
-        self.unavailable: dict[Venue, str] = {}
-
-    async def open(
-        self,
-        *,
-        price: bool = True,
-        state: TradingState = TradingState.ACTIVE,
-        deployment: dict[str, Any] | None = None,
-        **signal: Any,
-    ) -> "Office":
-        book = self.book.name
-        wanted = a_signal(book=book, **signal)
-        user = a_deployment(book=book, **(deployment or {}))
-        record = TradingStateRecord(
-            state=state, epoch=1, reason="", changed_by="test", changed_at=NOON
-        )
-        await self.store.commit(
-            [
-                create(
-                    Ref(self.book.signals, SIGNAL_ID),
-                    a_signal_record(wanted, deployments_expected=1),
-                ),
-                create(Ref(self.book.deployments, DEPLOYMENT_ID), user),
-                create(
-                    Ref(self.book.deliveries, DELIVERY_ID),
-                    a_delivery(book=book, expires_at=wanted.expires_at),
-                ),
-                create(PLATFORM, record),
-            ]
-        )
-        if price:
-            await self.quote(wanted.symbol)
-        return self
-
-    async def quote(self, symbol: str, **changes: Any) -> None:
-        snapshot = a_snapshot(symbol, **changes)
-        await self.store.commit([create(Ref(MARKET_SNAPSHOTS, symbol), snapshot)])
-
-    async def route(self, delivery_id: str = DELIVERY_ID) -> list[OutboxMessage]:
-        return await route(
-            DeploymentSignal(book=self.book.name, delivery_id=delivery_id),
-            store=self.store,
-            clock=self.clock,
-            settings=self.settings,
-            instruments=self.instruments,
-            unavailable=self.unavailable,
-        )
-
-    async def plan(self) -> OrderPlan:
-        (message,) = await self.route()
-        assert isinstance(message.event, OrderPlanned)
-        return message.event.plan
-
-    def delivery(self, delivery_id: str = DELIVERY_ID) -> Delivery:
-        found = self.store.peek(Ref(self.book.deliveries, delivery_id))
-        assert found is not None
-        return from_document(Delivery, found.data)
-
-    def signal(self) -> SignalRecord:
-        found = self.store.peek(Ref(self.book.signals, SIGNAL_ID))
-        assert found is not None
-        return from_document(SignalRecord, found.data)
-
-    def history(self) -> list[RoutingDecision]:
-        rows = self.store.contents().get(self.book.routing_history, {})
-        return [from_document(RoutingDecision, row) for row in rows.values()]
-
-    async def open_breaker(self, venue: Venue) -> None:
-        breakers = Breakers(self.store, self.clock, self.settings.breaker)
-        for number in range(5):
-            ticket = await breakers.admit(venue, f"r{number}")
-            assert ticket is not None
-            await breakers.failed(ticket, "down")
+from tests.unit.functions.routing_office import HL, OSTIUM, Office
 
 
 async def test_route_when_both_venues_list_it_then_hyperliquid_and_a_plan() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from common.books import FILLS, ORDER_INTENTS, ORDERS, V2, V3
 from common.documents import create
-from common.domain.events import NotificationRaised, OrderPlanned
+from common.domain.events import NotificationRaised, OrderPlanned, PositionChanged
 from common.domain.identifiers import client_order_id
 from common.domain.order import IntentStatus, Order, OrderReport, OrderStatus
 from common.domain.signal import SignalRecord, SignalStatus
@@ -35,6 +35,7 @@ from tests.builders import (
     an_intent,
 )
 from tests.fakes.venue import fill_of, report_of
+from tests.unit.functions.mishaps import right_after
 from tests.unit.functions.trading_desk import HL, TradingDesk, two_venue_plan
 
 FINAL_S = 22.0
@@ -54,11 +55,11 @@ async def desk() -> TradingDesk:
 async def test_settle_when_the_venue_has_it_filled_then_recorded_once(desk: TradingDesk) -> None:
     desk.hyperliquid.answer = report_of(desk.order(), fill_of(desk.order()))
 
-    (message,) = await desk.settle(INTENT_ID)
+    messages = await desk.settle(INTENT_ID)
     again = await desk.settle(INTENT_ID)
     tick = await desk.settle()
 
-    assert isinstance(message.event, NotificationRaised)
+    assert [type(message.event) for message in messages] == [NotificationRaised, PositionChanged]
     assert (again, tick) == ([], [])
     assert desk.states() == ("FILLED", "FILLED", "EXECUTED", "EXECUTED")
     assert (desk.position().fill_count, len(desk.rows(FILLS))) == (1, 1)
@@ -124,12 +125,10 @@ async def test_settle_when_every_attempt_is_absent_then_expired_and_told(
 async def test_settle_when_the_sender_died_before_the_wire_then_found_on_the_tick() -> None:
     desk = await TradingDesk().open()
 
-    async def die(operation: str, argument: object) -> None:
-        if operation == "commit":
-            desk.store.after = None
-            raise TransientError("the process died here")
+    async def die() -> None:
+        raise TransientError("the process died here")
 
-    desk.store.after = die
+    right_after(desk.store, ORDERS, die)
     with pytest.raises(TransientError):
         await desk.execute()
     assert desk.intent().status is IntentStatus.SENDING
@@ -268,7 +267,8 @@ async def test_settle_when_an_order_document_is_gone_then_trouble_is_told_not_hi
 ) -> None:
     await desk.store.commit([Delete(Ref(ORDERS, client_order_id(INTENT_ID, 1)))])
     desk.clock.advance(3600)
-    with pytest.raises(InvalidInputError, match="its order, delivery or exposure is missing"):
+    missing = "its order, exposure, delivery or parent order is missing"
+    with pytest.raises(InvalidInputError, match=missing):
         await desk.settle()
 
 

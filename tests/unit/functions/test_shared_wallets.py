@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.books import EXPOSURES, FILLS, MARKET_SNAPSHOTS, V2, V3
+from common.books import EXPOSURES, FILLS, V2
 from common.documents import create
 from common.domain.exposure import Exposure, Reservation
 from common.domain.order import OrderSide, OrderStatus
@@ -12,7 +12,7 @@ from common.errors import OutcomeUnknownError
 from common.execution.reconciliation import EXTERNAL
 from common.execution.wallets import share_of
 from common.ports import Ref, VenueAccountState, VenuePosition
-from tests.builders import DEPLOYMENT_ID, a_deployment, a_snapshot
+from tests.builders import DEPLOYMENT_ID, a_deployment
 from tests.unit.functions.trading_desk import HL, TradingDesk, two_venue_plan
 
 OTHER = "dep_2"
@@ -35,10 +35,8 @@ async def desk() -> TradingDesk:
     desk = await TradingDesk(two_venue_plan(paper=False), mode="live").open()
     await desk.store.commit(
         [
-            create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(paper=False)),
             create(Ref(V2.deployments, OTHER), a_deployment(OTHER, book="v2", paper=False)),
             create(Ref(EXPOSURES, OTHER), holding(OTHER, "2")),
-            create(Ref(MARKET_SNAPSHOTS, "ETH"), a_snapshot()),
         ]
     )
     await desk.execute()
@@ -91,7 +89,6 @@ async def test_settle_when_a_neighbour_holds_the_rest_then_absence_is_still_prov
     desk = await TradingDesk(two_venue_plan(paper=False), mode="live").open()
     await desk.store.commit(
         [
-            create(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(paper=False)),
             create(Ref(V2.deployments, OTHER), a_deployment(OTHER, book="v2", paper=False)),
             create(Ref(EXPOSURES, OTHER), holding(OTHER, "2")),
         ]

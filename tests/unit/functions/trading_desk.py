@@ -6,13 +6,23 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from common.books import EXPOSURES, NOTIFICATIONS, ORDER_INTENTS, ORDERS, OUTBOX, book_named
+from common.books import (
+    EXPOSURES,
+    MARKET_SNAPSHOTS,
+    NOTIFICATIONS,
+    ORDER_INTENTS,
+    ORDERS,
+    OUTBOX,
+    book_named,
+)
 from common.config import Settings
 from common.documents import create
+from common.domain.agent import Deployment
 from common.domain.events import OrderPlanned, OrderUnknown, OutboxMessage
 from common.domain.exposure import Exposure
 from common.domain.identifiers import client_order_id, prefixed_id
 from common.domain.instrument import Venue
+from common.domain.market import MarketSnapshot
 from common.domain.order import Order, OrderIntent, OrderPlan, VenueCandidate
 from common.domain.position import Position
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
@@ -30,10 +40,13 @@ from tests.builders import (
     NOON,
     SIGNAL_ID,
     a_delivery,
+    a_deployment,
     a_plan,
     a_signal,
     a_signal_record,
+    a_snapshot,
     a_tick,
+    limits_document,
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.venue import ScriptedVenue
@@ -85,11 +98,21 @@ class TradingDesk:
             [
                 create(Ref(book.deliveries, DELIVERY_ID), delivery),
                 create(Ref(book.signals, SIGNAL_ID), record),
+                create(Ref(book.deployments, DEPLOYMENT_ID), self._deployment()),
+                create(Ref(MARKET_SNAPSHOTS, self.plan.symbol), self._snapshot()),
+                limits_document(self.settings.limits),
             ]
         )
         if state is not None:
             await self.set_state(state)
         return self
+
+    def _deployment(self) -> Deployment:
+        return a_deployment(book=self.plan.book, paper=self.plan.paper)
+
+    def _snapshot(self) -> MarketSnapshot:
+        """ETH at the price that the plan was made for."""
+        return a_snapshot(symbol=self.plan.symbol, observed_at=self.clock.now())
 
     async def set_state(self, state: TradingState) -> None:
         record = TradingStateRecord(
