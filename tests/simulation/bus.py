@@ -30,6 +30,7 @@ class SimBus:
         self.runtime: Runtime | None = None
         self.pending = 0
         self.dead: list[str] = []
+        self.messages: dict[str, OutboxMessage] = {}  # by id: all that ever were published
 
     def subscribe(self, topic: str, name: str, entry_point: EntryPoint) -> None:
         self._entry_points[topic] = (name, entry_point)
@@ -50,13 +51,21 @@ class SimBus:
         if lost_answer:
             raise TransientError("the bus holds the messages, and its answer was lost")
 
+    def deliver_all_again(self) -> None:
+        """Every message that ever was, at once and in any order: none may change a thing."""
+        for message in list(self.messages.values()):
+            self._deliver(replace(message, deliver_at=None))
+
     def _deliver(self, message: OutboxMessage) -> None:
+        self.messages.setdefault(message.message_id, message)
         self.pending += 1
         self._world.start(self._push(message))
 
     async def _push(self, message: OutboxMessage) -> None:
         name, entry_point = self._entry_points[message.topic]
         wait = timedelta(seconds=self._world.random.uniform(0, 0.2))
+        if message.deliver_at is not None:
+            wait += max(timedelta(0), message.deliver_at - self._world.now())
         if self._world.chance("delay"):
             wait += timedelta(seconds=self._world.random.uniform(1, 120))
         bus_id = str(next(self._ids))

@@ -25,10 +25,14 @@ from common.domain.position import Position
 from common.domain.signal import Delivery, SignalRecord
 from common.execution.reconciliation import EXTERNAL
 from common.wire import from_document
+from tests.simulation.exit_checkers import exit_violations
+from tests.simulation.ledger import VenueOrder
 from tests.simulation.order_checkers import order_violations
+from tests.simulation.parent_checkers import parent_violations
 from tests.simulation.record_checkers import record_violations
-from tests.simulation.scenario import SYMBOLS, Run
-from tests.simulation.venue import VenueOrder
+from tests.simulation.run import Run
+from tests.simulation.stage import SYMBOLS
+from tests.simulation.tenant_checkers import tenant_violations
 
 MARK = Decimal("123.45")
 
@@ -46,6 +50,9 @@ def violations(run: Run) -> list[str]:
         *_everything_ended(state),
         *order_violations(run),
         *record_violations(run),
+        *parent_violations(run),
+        *exit_violations(run),
+        *tenant_violations(run),
         *_ticks_decided(state),
     ]
 
@@ -178,9 +185,10 @@ def _everything_ended(state: _State) -> Iterator[str]:
     for message_id in state.run.bus.dead:
         yield f"I06: {message_id} was dead-lettered"
     for key, data in state.contents.get(EXPOSURES, {}).items():
-        held = set(from_document(Exposure, data).reservations)
-        if {each for each in held if state.intents[each].status is not IntentStatus.UNRESOLVED}:
-            yield f"I06: {key} keeps a reservation"
+        for name in from_document(Exposure, data).reservations:
+            intent = state.intents.get(name)
+            if intent is None or not (intent.status is IntentStatus.UNRESOLVED or rests(intent)):
+                yield f"I06: {key} keeps a reservation of {name}"
 
 
 def _ticks_decided(state: _State) -> Iterator[str]:
@@ -208,6 +216,8 @@ def _signals_ended(state: _State) -> Iterator[str]:
 
 def _may_stay_open(state: _State, intent: OrderIntent) -> bool:
     """A person was called, and the user has traded there by hand: no machine can tell which."""
+    if not intent.client_order_id:
+        return False
     order = state.orders[intent.client_order_id]
     venue = state.run.venues[order.venue]
     told = any(
@@ -218,16 +228,23 @@ def _may_stay_open(state: _State, intent: OrderIntent) -> bool:
     return told and bool(venue.quantity_by_hand(order.account_id, order.symbol))
 
 
+def rests(intent: OrderIntent) -> bool:
+    """A stop that waits at its venue, for as long as the position is open (exit_checkers.py)."""
+    return intent.status is IntentStatus.WORKING and intent.plan.is_protective
+
+
 def _orders_ended(state: _State) -> Iterator[str]:
     for key, intent in state.intents.items():
         parked = intent.status is IntentStatus.UNRESOLVED and _may_stay_open(state, intent)
-        if (not intent.status.is_terminal and not parked) or not intent.reason_code:
+        open_yet = not (intent.status.is_terminal or parked or rests(intent))
+        if open_yet or not intent.reason_code:
             yield f"I06: intent {key} is {intent.status}: {intent.reason}"
         if intent.status is IntentStatus.FILLED and not intent.filled_qty:
             yield f"I06: intent {key} is FILLED with nothing"
     for key, order in state.orders.items():
         intent = state.intents[order.intent_id]
-        if not order.status.is_terminal and intent.status is not IntentStatus.UNRESOLVED:
+        parked = intent.status is IntentStatus.UNRESOLVED or rests(intent)
+        if not order.status.is_terminal and not parked:
             yield f"I06: order {key} is {order.status}"
         if order.status is OrderStatus.FILLED and order.filled_qty < order.quantity:
             yield f"I06: order {key} is FILLED with {order.filled_qty} of {order.quantity}"

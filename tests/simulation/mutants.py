@@ -14,7 +14,7 @@ from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Capabilities
 from common.domain.order import Fill, Order, OrderStatus
 from common.errors import TransientError
-from common.execution import attempts, recorder, sender
+from common.execution import attempts, booking, consequences, recorder, sender
 from common.execution.outcome import from_report, rejected
 from common.execution.request import unsigned_request
 from common.outbox import clear
@@ -52,18 +52,21 @@ def sent_without_writing_ahead(patch: pytest.MonkeyPatch) -> None:
     """The order is recorded after it was sent; a crash in between leaves an orphan."""
     original = execute._write_ahead
 
-    async def unwritten(desk: Any, plan: Any, found: Any, order: Any, prepared: Any) -> Any:
+    async def unwritten(desk: Any, found: Any, order: Any, prepared: Any) -> Any:
         class _Later:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(desk.store, name)
+
             async def commit(self, writes: Any) -> None:
                 later.extend(writes)
 
         later: list[Any] = []
-        written = await original(replace(desk, store=_Later()), plan, found, order, prepared)
+        written = await original(replace(desk, store=_Later()), found, order, prepared)
         order = written.order
         report = await desk.venues[order.venue].submit(order, prepared)
         await desk.store.commit(later)
         await desk.sender.recorder.record(
-            plan.intent_id, order.client_order_id, from_report(report)
+            found.plan.intent_id, order.client_order_id, from_report(report)
         )
         return []
 
@@ -105,8 +108,9 @@ def fills_numbered_by_arrival(patch: pytest.MonkeyPatch) -> None:
     def numbered(fill: Fill) -> Ref:
         return Ref(FILLS, prefixed_id("fil", fill.trade_id, next(numbers)))
 
-    patch.setattr(recorder, "fill_ref", numbered)
-    patch.setattr(recorder, "_moves", lambda before, after: True)
+    for module in (recorder, booking):
+        patch.setattr(module, "fill_ref", numbered)
+    patch.setattr(recorder, "is_news", lambda case, after: True)
 
 
 def outbox_cleared_before_publishing(patch: pytest.MonkeyPatch) -> None:
@@ -149,7 +153,7 @@ def transient_errors_acknowledged(patch: pytest.MonkeyPatch) -> None:
 
 def reservation_never_released(patch: pytest.MonkeyPatch) -> None:
     """Ended orders go on counting against the limits until nothing can trade."""
-    patch.setattr(recorder, "_reserve_what_is_open", lambda exposure, *_: exposure)
+    patch.setattr(consequences, "reserve_what_is_open", lambda exposure, *_: exposure)
 
 
 def fills_of_an_answer_ignored(patch: pytest.MonkeyPatch) -> None:

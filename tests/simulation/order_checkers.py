@@ -9,7 +9,9 @@ from datetime import datetime
 from common.books import BREAKERS, V2, V3, Book
 from common.domain.routing import RoutingDecision
 from common.wire import from_document
-from tests.simulation.scenario import DEAD_VENUES_EVERY, LIMITS, Run
+from tests.simulation.run import Run
+from tests.simulation.scenario import DEAD_VENUES_EVERY
+from tests.simulation.stage import LIMITS
 
 FAILURES_MANY = 8  # 5 open a breaker; some may be under way at that moment
 

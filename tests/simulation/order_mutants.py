@@ -12,11 +12,11 @@ from common.domain.order import OrderStatus
 from common.execution import attempts, gate, recorder, sender
 from common.execution.outcome import from_report
 from common.execution.sender import Sender
-from common.how.trading_state import TradingState
+from common.how import risk
 from common.where.breaker import Ticket
 from common.where.breakers import Breakers
-from functions.execute import handler as execute
-from functions.route import handler as route
+from functions.execute import desk as execute_desk
+from functions.route import planning
 from functions.settle import resolving
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -52,7 +52,7 @@ def last_gate_skipped(patch: pytest.MonkeyPatch) -> None:
 
 def halt_read_too_early(patch: pytest.MonkeyPatch) -> None:
     """The gate goes by the trading state of before the order was written."""
-    patch.setattr(gate, "state_of", lambda _: TradingState.ACTIVE)
+    patch.setattr(gate, "state_refusal", lambda *_, **__: None)
 
 
 def exposure_not_reserved(patch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def exposure_not_reserved(patch: pytest.MonkeyPatch) -> None:
 
 def exposure_limit_not_checked(patch: pytest.MonkeyPatch) -> None:
     """The limit is reserved against and never compared with."""
-    patch.setattr(execute, "check_exposure", lambda *_: None)
+    patch.setattr(risk, "_worst_case", lambda *_: None)
 
 
 def retried_after_a_partial_fill(patch: pytest.MonkeyPatch) -> None:
@@ -93,26 +93,22 @@ def fills_of_a_query_dropped(patch: pytest.MonkeyPatch) -> None:
 def plan_not_compared(patch: pytest.MonkeyPatch) -> None:
     """Whatever plan arrives is executed (catalogue case 85)."""
 
-    class _EqualToAll:
-        __hash__ = None  # type: ignore[assignment]  # it equals things of every hash
+    async def anything(*_: Any) -> bool:
+        return True
 
-        def __eq__(self, _: object) -> bool:
-            return True
-
-        def __ne__(self, _: object) -> bool:
-            return False
-
-    patch.setattr(execute, "plan_hash", lambda _: _EqualToAll())
+    patch.setattr(execute_desk, "is_approved", anything)
 
 
 def duplicates_routed(patch: pytest.MonkeyPatch) -> None:
     """The duplicate block is not there: a double click is two orders."""
-    patch.setattr(route, "check_duplicate", lambda *_, **__: None)
+    patch.setattr(planning, "check_duplicate", lambda *_, **__: None)
 
 
 def ended_orders_reopened(patch: pytest.MonkeyPatch) -> None:
     """News that is older than what is known is written all the same."""
-    patch.setattr(recorder, "_moves", lambda before, after: before.status is not after.status)
+    patch.setattr(
+        recorder, "is_news", lambda case, after: case.order.value.status is not after.status
+    )
 
 
 ORDER_MUTANTS: tuple[Plant, ...] = (

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.simulation.how_mutants import HOW_MUTANTS
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.order_mutants import ORDER_MUTANTS
 from tests.simulation.recovery_mutants import RECOVERY_MUTANTS
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-PLANTS: tuple[Plant, ...] = MUTANTS + ORDER_MUTANTS + RECOVERY_MUTANTS
+PLANTS: tuple[Plant, ...] = MUTANTS + ORDER_MUTANTS + RECOVERY_MUTANTS + HOW_MUTANTS
 TRIED_FIRST = {
     "orders_without_expiry": 222,
     "halt_read_too_early": 156,

@@ -14,7 +14,9 @@ from common.execution import deliveries, recorder
 from common.execution.reconciliation import Difference
 from common.execution.sender import Sender, submit_once
 from common.ports import VenueAccountState
+from functions.advance import handler as advance
 from functions.execute import handler as execute
+from functions.execute import refusing
 from functions.settle import reconciling, resolving
 from tests.simulation.venue import SimVenue
 
@@ -102,8 +104,8 @@ def delivery_ends_with_its_first_leg(patch: pytest.MonkeyPatch) -> None:
         whole = replace(stored, value=replace(stored.value, legs=()))
         return await original(store, whole, intent_id, end, now=now)
 
-    patch.setattr(recorder, "intent_ends", first_wins)
-    patch.setattr(execute, "intent_ends", first_wins)
+    for module in (recorder, refusing, advance):
+        patch.setattr(module, "intent_ends", first_wins)
 
 
 def expired_legs_not_swept(patch: pytest.MonkeyPatch) -> None:

@@ -1,103 +1,85 @@
 """One run: a small market, two books, a few deployments, faults for a while, then quiet."""
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import fields, replace
+from datetime import timedelta
 from decimal import Decimal
-from functools import cache
 from random import Random
 
-from common.books import V2, V3, Book
-from common.config import LimitSettings, Settings, SwarmSettings
-from common.documents import create
-from common.domain.agent import Agent
-from common.domain.events import OutboxMessage, SignalCreated
-from common.domain.instrument import Capabilities, OrderType, TimeInForce, Venue
-from common.domain.moment import iso
-from common.domain.order import OrderSide
-from common.domain.routing import RoutingMode
-from common.domain.signal import PositionSide, Signal, SizeModel, SizeType
-from common.errors import DeniedError
-from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
-from common.outbox import outbox_write
-from common.ports import Messenger, Ref, SecretStore, Write
-from common.where.priorities import RoutingConfig
-from functions.api.ops import change_state
+from common.books import MARKET_SNAPSHOTS
+from common.domain.flatten import Flatten
+from common.domain.instrument import Venue
+from common.domain.moment import iso, to_ms
+from common.domain.money import plain
+from common.ports import Ref, Update, Write
+from functions.advance.main import advance
 from functions.decide.main import decide
 from functions.execute.main import execute
 from functions.fan_out.main import fan_out
 from functions.fetch_market.main import fetch_market
+from functions.monitor.main import monitor
 from functions.notify.main import notify
 from functions.relay.main import relay
 from functions.route.main import route
 from functions.settle.main import settle
-from infra.bootstrap import Runtime
-from infra.feeds.simulated import SimulatedFeed
 from infra.local.store.memory import MemoryStore
-from infra.venues.accounts import Accounts
-from infra.venues.instruments import StoredInstruments
-from tests.builders import a_deployment, a_signal, a_signal_record, an_agent
-from tests.fakes.verifier import OpenVerifier
+from tests.simulation import people
 from tests.simulation.bus import EntryPoint, SimBus
+from tests.simulation.messenger import SimMessenger
+from tests.simulation.protection import unprotected
+from tests.simulation.run import Run
+from tests.simulation.stage import (
+    BOUNDS,
+    LISTED,
+    SYMBOLS,
+    a_runtime,
+    capabilities_of,
+    first_documents,
+)
+from tests.simulation.stops import entries_left_resting, not_flat
 from tests.simulation.store import make_store
 from tests.simulation.venue import SimVenue
 from tests.simulation.watch import Watch
 from tests.simulation.world import QUIET, START, FaultRates, World
 
-SYMBOLS = ("BTC", "ETH", "SOL")
-VENUES = (Venue.HYPERLIQUID, Venue.OSTIUM, Venue.GMX)
 ACTIVE = timedelta(minutes=3)
-DRAIN = timedelta(minutes=36)
+DRAIN = timedelta(minutes=44)
+RESUMED_AFTER = timedelta(minutes=16)  # of quiet: the operator lets everything go on
 TICK = timedelta(minutes=1)
 DRAIN_TICK = timedelta(minutes=4)  # nothing new comes: what is left has time
-MARKETS = 8
 DEAD_VENUES_EVERY = 10
 """One seed in so many has no fault but venues that never answer, so that breakers must open."""
-LIMITS = LimitSettings(
-    max_exposure_per_deployment=Decimal(6000),  # so low that it is met
-    reconcile_every=timedelta(minutes=3),
-)
-TICKED: dict[str, EntryPoint] = {"fetch_market": fetch_market, "settle": settle, "relay": relay}
+DEAD_FEED_EVERY = 5
+"""And in one of so many no price comes any more for a while."""
+REPLAYED_EVERY = 5
+"""In one of so many, every message is delivered once more at the end."""
+FEED_DEAD_FOR = timedelta(minutes=12)
+
+ARMED_WITHIN = timedelta(minutes=15)
+"""In quiet: what a paused sender has left, and a paused `monitor` after it, and a drain's tick."""
+
+TICKED: dict[str, EntryPoint] = {
+    "fetch_market": fetch_market,
+    "advance": advance,
+    "monitor": monitor,
+    "settle": settle,
+    "relay": relay,
+}
 EVENTED: dict[str, tuple[str, EntryPoint]] = {
     "market-updated": ("decide", decide),
     "signal-created": ("fan_out", fan_out),
     "deployment-signal": ("route", route),
     "order-planned": ("execute", execute),
     "order-unknown": ("settle", settle),
+    "parent-order-due": ("advance", advance),
+    "position-changed": ("monitor", monitor),
+    "cancel-requested": ("settle", settle),
+    "trading-state-changed": ("settle", settle),
+    "flatten-requested": ("settle", settle),
     "notifications": ("notify", notify),
 }
 
-FAULTS = (*(rate.name for rate in fields(FaultRates)), "second_copy", "fenced")
-
-
-def capabilities_of(venue: Venue) -> Capabilities:
-    """Three kinds: an expiry and a nonce, a nonce alone (a chain), an expiry alone."""
-    return Capabilities(
-        venue=venue,
-        order_types=frozenset({OrderType.MARKET}),
-        time_in_force=frozenset({TimeInForce.IOC}),
-        expires_after=venue is not Venue.OSTIUM,
-        order_ttl=timedelta(seconds=15),
-        read_lag_max=timedelta(seconds=20),
-        clock_skew_max=timedelta(seconds=2),
-        request_timeout=timedelta(seconds=5),
-        resends=venue is not Venue.GMX,
-        cancel_is_a_fence=venue is Venue.OSTIUM,
-    )
-
-
-@dataclass(slots=True)
-class Run:
-    """A finished run: the store, the venues' own ledgers, and what was seen on the way."""
-
-    seed: int
-    world: World
-    store: MemoryStore
-    venues: dict[Venue, SimVenue]
-    bus: SimBus
-    seen: list[str] = field(default_factory=list)
+FAULTS = (*(rate.name for rate in fields(FaultRates)), "second_copy", "fenced", "canceled")
 
 
 def rates_for(seed: int) -> FaultRates:
@@ -128,61 +110,168 @@ def rates_for(seed: int) -> FaultRates:
         read_lag=rate(0.7),
         tampered=rate(0.3),
         sent_twice=rate(0.5),
-        halted=rate(0.3),
+        halted=0.0 if seed % people.PATIENT_EVERY == 3 else rate(0.3),
         conflict=rate(0.02),
         prepare_fails=rate(0.1),
         prepare_refused=rate(0.1),
         garbled=rate(0.1),
         fills_repeated=rate(0.3),
         overfilled=rate(0.06),
-        cancel_fails=0.5 + rate(0.45),  # asked for so seldom
+        cancel_fails=rate(0.5),
         traded_by_hand=rate(0.2),
+        flattened=rate(0.15),
+        parent_moved=rate(0.5),
+        stop_sticks=rate(0.5),
+        funding_paid=rate(0.5),
+        chat_down=rate(0.3),
     )
 
 
 async def run(seed: int, rates: FaultRates | None = None) -> Run:
     """Faults for `ACTIVE` minutes of ticks and signals, then quiet until everything has ended."""
-    world = World(seed, QUIET)
-    watch = Watch(MemoryStore(), LIMITS)
-    store = watch.store = make_store(world, watch.commits)
-    venues = {
-        venue: SimVenue(venue, world, capabilities_of(venue), listed, watch)
-        for venue, listed in (
-            (Venue.HYPERLIQUID, SYMBOLS),
-            (Venue.OSTIUM, ("BTC", "ETH", "EUR")),
-            (Venue.GMX, ("SOL", "EUR")),
-        )
-    }
-    bus = SimBus(world)
-    bus.runtime = _runtime(world, store, bus, venues)
-    for topic, (name, entry_point) in EVENTED.items():
-        bus.subscribe(topic, name, entry_point)
-    result = Run(seed, world, store, venues, bus, watch.seen)
-    await _commit_undisturbed(world, store, _first_documents())
+    result = await begin(seed)
     try:
         await _play(result, rates or rates_for(seed))
     finally:
-        await world.close()
-        world.undisturbed = True
+        await finish(result)
     return result
 
 
+async def begin(seed: int) -> Run:
+    """A world at its start, with nothing under way."""
+    world = World(seed, QUIET)
+    watch = Watch(MemoryStore(), BOUNDS)
+    store = watch.store = make_store(world, watch.commits)
+    venues = {
+        venue: SimVenue(venue, world, capabilities_of(venue), listed, watch)
+        for venue, listed in LISTED.items()
+    }
+    bus, messenger = SimBus(world), SimMessenger(world)
+    bus.runtime = a_runtime(world, store, bus, venues, messenger)
+    venues[Venue.HYPERLIQUID].sign_with(store)
+    for topic, (name, entry_point) in EVENTED.items():
+        bus.subscribe(topic, name, entry_point)
+    result = Run(seed, world, store, venues, bus, messenger, watch)
+    watch.on_flat = lambda flatten: _check_flat(result, flatten)
+    await people.commit_undisturbed(world, store, first_documents())
+    return result
+
+
+async def finish(result: Run) -> None:
+    """Drop what still sleeps; from now on the store is only looked at."""
+    await result.world.close()
+    result.world.undisturbed = True
+
+
+def _check_flat(result: Run, flatten: Flatten) -> None:
+    if not result.world.fired["traded_by_hand"]:  # which may come at any moment
+        result.watch.seen += not_flat(result.store, result.venues, flatten)
+
+
 async def _play(result: Run, rates: FaultRates) -> None:
+    result.world.rates = rates
+    while result.world.now() < START + ACTIVE:
+        await trade_a_minute(result)
+    result.world.rates = replace(QUIET, stop_sticks=rates.stop_sticks)
+    await _drain(result)
+    if result.seed % REPLAYED_EVERY == 2:
+        await _deliver_again(result)
+
+
+async def trade_a_minute(result: Run) -> None:
+    _tick(result)
+    _let_people_act(result)
+    _let_markets_act(result)
+    await result.world.run_until(result.world.now() + TICK)
+
+
+def _let_people_act(result: Run) -> None:
     world = result.world
-    world.rates = rates
-    while world.now() < START + ACTIVE:
-        _tick(result)
-        world.start(_human_signal(result))
-        if world.chance("halted"):
-            world.start(_halt_for_a_while(result))
-        if world.chance("traded_by_hand"):
-            _trade_by_hand(result)
-        await world.run_until(world.now() + TICK)
+    world.start(people.send_signal(result))
+    if world.chance("halted"):
+        world.start(people.halt_for_a_while(result))
+    if world.chance("flattened"):
+        world.start(people.flatten_and_resume(result))
+    if world.chance("parent_moved"):
+        world.start(people.move_a_parent(result))
+    if world.chance("traded_by_hand"):
+        people.trade_by_hand(result)
+
+
+def _let_markets_act(result: Run) -> None:
+    marks = {
+        symbol: Decimal(found.data["mark"])
+        for symbol in SYMBOLS
+        if (found := result.store.peek(Ref(MARKET_SNAPSHOTS, symbol))) is not None
+    }
+    for venue in result.venues.values():
+        venue.the_market_moves(marks)
+        if result.world.chance("funding_paid"):
+            for account in {entry.order.account_id: None for entry in venue.ledger}:
+                venue.pay_funding(account)
+
+
+async def _deliver_again(result: Run) -> None:
+    """I16: with everything at its end, all messages come once more."""
+    world = result.world
     world.rates = QUIET
-    end = world.now() + DRAIN
+    result.before_replay = result.store.contents()
+    result.bus.deliver_all_again()
+    await world.run_until(world.now() + TICK)
+    result.after_replay = result.store.contents()
+
+
+async def _drain(result: Run) -> None:
+    """No fault and no new signal; prices jump once, so that exits have work, and stay there."""
+    world = result.world
+    start, end = world.now(), world.now() + DRAIN
+    if result.seed % (2 * people.PATIENT_EVERY) == 3:
+        world.start(people.halt_in_the_end(result))
+    dead_until = start + FEED_DEAD_FOR if result.seed % DEAD_FEED_EVERY == 1 else start
+    jump = Decimal(world.random.choice((970, 990, 1000, 1010, 1030))) / 1000
     while world.now() < end:
-        _tick(result, names=("settle", "relay"))
-        await world.run_until(world.now() + DRAIN_TICK)
+        fresh = world.now() >= dead_until
+        if start + RESUMED_AFTER <= world.now() < end - RESUMED_AFTER:
+            world.start(people.resume_all(result))
+        await drain_a_while(result, DRAIN_TICK, jump=jump if fresh else None)
+        jump = Decimal(1) if fresh else jump
+
+
+async def drain_a_while(
+    result: Run, length: timedelta, *, jump: Decimal | None = Decimal(1)
+) -> None:
+    """One round of what closes and settles, at prices `jump` times the last; None: at none."""
+    world = result.world
+    result.watch.seen += entries_left_resting(result.store, result.venues, world.now())
+    result.watch.seen += unprotected(result, unchanged_since=world.now() - ARMED_WITHIN)
+    if jump is not None:
+        await people.commit_undisturbed(world, result.store, _fresh_prices(result, jump))
+    _let_markets_act(result)
+    _tick(result, names=("advance", "monitor", "settle", "relay"))
+    await world.run_until(world.now() + length)
+
+
+def _fresh_prices(result: Run, jump: Decimal) -> list[Write]:
+    """The last snapshots, as if they had just been seen."""
+    now = result.world.now()
+    writes: list[Write] = []
+    for symbol in SYMBOLS:
+        found = result.store.peek(Ref(MARKET_SNAPSHOTS, symbol))
+        if found is None:
+            continue
+        newest = found.data["candles"][-1]["open_time_ms"]
+        later = to_ms(now) - 60_000 - newest
+        candles = [
+            {**candle, "open_time_ms": candle["open_time_ms"] + later}
+            for candle in found.data["candles"]
+        ]
+        data = {
+            "mark": plain(Decimal(found.data["mark"]) * jump),
+            "observed_at": iso(now),
+            "candles": candles,
+        }
+        writes.append(Update(found.ref, data, found.version))
+    return writes
 
 
 def _tick(result: Run, names: tuple[str, ...] = tuple(TICKED)) -> None:
@@ -195,173 +284,6 @@ def _tick(result: Run, names: tuple[str, ...] = tuple(TICKED)) -> None:
 
 async def _call(result: Run, name: str, body: bytes) -> None:
     """A tick that asks venues comes late, so that it falls among the orders."""
-    late = result.world.random.uniform(0, 30) if name == "settle" else 0
+    late = result.world.random.uniform(0, 30) if name in {"settle", "monitor"} else 0
     await result.world.step("tick", after=timedelta(seconds=late))
     await result.bus.call(TICKED[name], body)
-
-
-def _trade_by_hand(result: Run) -> None:
-    """The user's own order, in an account and at a venue that we trade too."""
-    random = result.world.random
-    number = random.randrange(1, 3)
-    venue = result.venues[random.choice(VENUES[: number + 1])]
-    account_id = f"dep_{random.choice(('v2', 'v3'))}_{number}"
-    venue.trade_by_hand(account_id, random.choice(tuple(OrderSide)))
-
-
-async def _human_signal(result: Run) -> None:
-    """A signal made by hand, with its outbox row in the same commit, as the API makes it."""
-    world = result.world
-    book = world.random.choice((V2, V3))
-    symbol = world.random.choice((*SYMBOLS, "EUR", "XAU"))
-    signal = a_signal(
-        f"sig_{result.seed}_{world.now():%H%M%S}_{world.random.randrange(10**6)}",
-        book=book.name,
-        agent_id=f"agent_{book.name}",
-        symbol=symbol,
-        side=world.random.choice((PositionSide.LONG, PositionSide.SHORT)),
-        size_model=SizeModel(
-            type=SizeType.PERCENTAGE, value=Decimal(world.random.randrange(1, 40))
-        ),
-        created_at=world.now(),
-        expires_at=world.now() + timedelta(minutes=5),
-    )
-    signals = [signal]
-    if world.chance("sent_twice"):
-        signals.append(replace(signal, signal_id=f"{signal.signal_id}_again"))
-    writes = [write for each in signals for write in _signal_writes(each, book)]
-    await _commit_undisturbed(world, result.store, writes)
-
-
-def _signal_writes(signal: Signal, book: Book) -> list[Write]:
-    message = OutboxMessage(
-        message_id=f"signal:{signal.signal_id}",
-        topic="signal-created",
-        event=SignalCreated(book=book.name, signal_id=signal.signal_id),
-        occurred_at=signal.created_at,
-    )
-    return [
-        create(Ref(book.signals, signal.signal_id), a_signal_record(signal)),
-        outbox_write(message),
-    ]
-
-
-async def _halt_for_a_while(result: Run) -> None:
-    """The operator's own calls are no part of the game; what they meet is."""
-    for wanted, wait_s in ((TradingState.HALTED, 5), (TradingState.ACTIVE, 90)):
-        await result.world.step("operator", after=timedelta(seconds=wait_s))
-        result.world.undisturbed = True
-        with suppress(DeniedError):  # an order is UNRESOLVED: trading stays halted
-            await change_state(
-                wanted, reason="test", by="operator", store=result.store, clock=result.world
-            )
-        result.world.undisturbed = False
-
-
-async def _commit_undisturbed(world: World, store: MemoryStore, writes: Sequence[Write]) -> None:
-    world.undisturbed = True
-    await store.commit(writes)
-    world.undisturbed = False
-
-
-def _first_documents() -> list[Write]:
-    record = TradingStateRecord(
-        state=TradingState.ACTIVE, epoch=1, reason="start", changed_by="scenario", changed_at=START
-    )
-    writes: list[Write] = [create(PLATFORM, record)]
-    for book in (V2, V3):
-        writes += [create(Ref(book.agents, agent.agent_id), agent) for agent in _agents(book)]
-        for number in (1, 2):
-            deployment = a_deployment(
-                f"dep_{book.name}_{number}",
-                book=book.name,
-                agent_id=f"agent_{book.name}",
-                enabled_venues=VENUES[: number + 1],
-                created_at=START,
-            )
-            writes.append(create(Ref(book.deployments, deployment.deployment_id), deployment))
-    split = RoutingConfig(
-        subject_id="dep_v3_2",
-        venues=VENUES,
-        mode=RoutingMode.SPLIT,
-        updated_at=START,
-    )
-    writes.append(create(Ref("venue_routing_config_v3", split.subject_id), split))
-    swarm = a_deployment("dep_swarm", agent_id="swarm", created_at=START)
-    writes.append(create(Ref(V3.deployments, swarm.deployment_id), swarm))
-    return writes
-
-
-def _agents(book: Book) -> list[Agent]:
-    agents = [an_agent(f"agent_{book.name}", book=book.name, created_at=START)]
-    return [*agents, an_agent("swarm", created_at=START)] if book is V3 else agents
-
-
-def _settings() -> Settings:
-    """Thresholds so low that the swarm trades at nearly every tick."""
-    swarm = SwarmSettings(
-        symbols=SYMBOLS,
-        interval="1m",
-        history_candles=60,
-        threshold_act=Decimal("0.05"),
-        threshold_hold=Decimal("0.01"),
-    )
-    return Settings(swarm=swarm, limits=LIMITS, venues=tuple(Venue)[:3])
-
-
-class _Timepiece:
-    """The clock of whichever run is on."""
-
-    world: World
-
-    def now(self) -> datetime:
-        return self.world.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await self.world.sleep(seconds)
-
-
-_TIMEPIECE = _Timepiece()
-
-
-@cache
-def _course(number: int, interval: str) -> SimulatedFeed:
-    return SimulatedFeed(number, _TIMEPIECE, interval)
-
-
-def _market(world: World, interval: str) -> SimulatedFeed:
-    """One of a few courses of prices, made once: a run is not to be mostly candles."""
-    _TIMEPIECE.world = world
-    return _course(world.seed % MARKETS, interval)
-
-
-def _runtime(
-    world: World, store: MemoryStore, bus: SimBus, venues: dict[Venue, SimVenue]
-) -> Runtime:
-    settings = _settings()
-    feed = _market(world, settings.swarm.interval)
-    instruments = StoredInstruments(store, world)
-
-    def no_secrets() -> SecretStore:
-        raise AssertionError("nothing in this chain reads a secret")
-
-    def no_accounts() -> Accounts:
-        raise AssertionError("the simulated venues sign nothing")
-
-    def no_messenger() -> Messenger | None:
-        return None
-
-    return Runtime(
-        settings=settings,
-        clock=world,
-        store=store,
-        publisher=bus,
-        verifier=OpenVerifier(),
-        make_feed=lambda: feed,
-        make_venues=lambda: venues,
-        make_instruments=lambda: instruments,
-        make_secrets=no_secrets,
-        make_secret_adder=no_secrets,
-        make_accounts=no_accounts,
-        make_messenger=no_messenger,
-    )

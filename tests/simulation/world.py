@@ -52,6 +52,11 @@ class FaultRates:
     overfilled: float = 0.0  # more than was ordered
     cancel_fails: float = 0.0
     traded_by_hand: float = 0.0  # the user trades in the same account, without us
+    flattened: float = 0.0  # the operator has something closed
+    parent_moved: float = 0.0  # somebody pauses or cancels a parent order
+    stop_sticks: float = 0.0  # a resting stop triggers and finds nobody
+    funding_paid: float = 0.0
+    chat_down: float = 0.0
 
 
 QUIET = FaultRates()
@@ -73,9 +78,8 @@ class World:
     fired: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     undisturbed: bool = False  # the scenario's own writes are no part of the game
+    closed: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
-    _running: int = 0
-    _blocked: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _errors: list[BaseException] = field(default_factory=list)
     _trace: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -100,16 +104,16 @@ class World:
 
     async def step(self, name: str, *, after: timedelta = timedelta(0)) -> None:
         """Let the seed choose who goes on, and when."""
+        if self.closed:
+            raise asyncio.CancelledError
         not_before = self.time + after
         if self.chance("pause"):
             not_before += timedelta(seconds=self.random.uniform(1, 600))
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(future, not_before, name))
-        self._blocks()
         await future
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._running += 1
         task = asyncio.create_task(self._guard(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -121,20 +125,17 @@ class World:
             return
         except BaseException as error:  # noqa: BLE001 - whatever it is, the run must fail with it
             self._errors.append(error)
-        finally:
-            self._blocks()
 
-    def _blocks(self) -> None:
-        self._running -= 1
-        if self._running == 0:
-            self._blocked.set()
+    async def _until_all_wait(self) -> None:
+        """All waiting in here is for a `step`: then nothing is left that the loop could run."""
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+        while ready:  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0)
 
     async def run_until(self, moment: datetime) -> None:
         """Go on, step by step, until nothing can happen before `moment`; then stand there."""
         while True:
-            if self._running:
-                self._blocked.clear()
-                await self._blocked.wait()
+            await self._until_all_wait()
             if self._errors:
                 raise self._errors[0]
             due = [waiting for waiting in self._waiting if waiting.not_before <= self.time]
@@ -152,10 +153,7 @@ class World:
         self.steps += 1
         self._trace.update(f"{chosen.name}@{self.time.timestamp()};".encode())
         self.time += timedelta(microseconds=self.random.randrange(1, 40_000))
-        self._running += 1
-        if chosen.future.cancelled():
-            self._running -= 1
-        else:
+        if not chosen.future.cancelled():
             chosen.future.set_result(None)
 
     @property
@@ -163,7 +161,8 @@ class World:
         return self._trace.hexdigest()
 
     async def close(self) -> None:
-        """Drop whatever still sleeps."""
+        """Drop whatever still sleeps, and whatever it would do on its way out."""
+        self.closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
