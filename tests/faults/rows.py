@@ -1,16 +1,12 @@
 """The venues: how each is opened with an account that can trade."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 
-from common.books import MARKET_SNAPSHOTS
 from common.config import Settings
-from common.documents import create
 from common.domain.instrument import InstrumentTable, Venue, price_bound
-from common.domain.order import VenueCandidate
+from common.domain.order import Order, VenueCandidate
 from common.domain.rounding import round_price
-from common.ports import Ref
 from infra.local.exchanges.faults import Fault
 from infra.local.exchanges.faults import FaultKind as Wrong
 from infra.local.exchanges.house_fill import HouseFill
@@ -18,7 +14,6 @@ from infra.local.store.memory import MemoryStore
 from infra.venues.paper.faults import FaultKind, FaultRule
 from infra.venues.paper.venue import PaperVenue
 from infra.venues.registry import paper_profile
-from tests.builders import NOON, a_snapshot
 from tests.fakes.clock import FakeClock
 from tests.faults.stand import MakeStand, Stand, strike_at
 from tests.integration.hyperliquid_floor import MASTER, Floor
@@ -49,14 +44,14 @@ def signed(fills: Sequence[HouseFill]) -> list[Decimal]:
 
 
 async def hyperliquid_perps() -> Stand:
-    return await _hyperliquid("ETH", "ETH", "0.3333", "3000")
+    return await _hyperliquid("ETH", "ETH", "0.3333", "3000", stops=True)
 
 
 async def hyperliquid_spot() -> Stand:
-    return await _hyperliquid("PURRUSDC", "PURR/USDC", "200", "0.2")
+    return await _hyperliquid("PURRUSDC", "PURR/USDC", "200", "0.2", stops=False)
 
 
-async def _hyperliquid(symbol: str, coin: str, quantity: str, mark: str) -> Stand:
+async def _hyperliquid(symbol: str, coin: str, quantity: str, mark: str, *, stops: bool) -> Stand:
     floor = await Floor().open()
     table = floor.instruments.current
     assert table is not None
@@ -65,15 +60,22 @@ async def _hyperliquid(symbol: str, coin: str, quantity: str, mark: str) -> Stan
         return [fill.size if fill.is_buy else -fill.size for fill in floor.exchange.fills(MASTER)]
 
     assert isinstance(floor.clock, FakeClock)
+
+    def move(mark: Decimal) -> None:
+        floor.exchange.set_mark(coin, mark, floor.clock.now())
+
     return Stand(
         venue=floor.venue,
+        table=table,
         candidate=candidate_of(table, symbol, quantity, mark),
         symbol=symbol,
         mark=Decimal(mark),
         clock=floor.clock,
         store=floor.store,
         fills=fills,
-        strike=strike_at(floor.server, "order", ("orderStatus", "userFillsByTime")),
+        strike=strike_at(floor.server, ("order",), ("orderStatus", "userFillsByTime")),
+        strike_cancel=strike_at(floor.server, ("cancelByCloid",), ("orderStatus",)),
+        move=move if stops else None,
         pass_time=floor.server.catch_up,
         another=floor.another_instance,
         server=floor.server,
@@ -86,15 +88,21 @@ async def aster_perps() -> Stand:
     table = desk.instruments.held
     assert table is not None
 
+    def move(mark: Decimal) -> None:
+        desk.exchange.set_mark("ETH", mark, desk.clock.now())
+
     return Stand(
         venue=desk.venue,
+        table=table,
         candidate=candidate_of(table, "ETH", "0.333", "3000"),
         symbol="ETH",
         mark=Decimal(3000),
         clock=desk.clock,
         store=desk.store,
         fills=lambda: signed(desk.exchange.fills()),
-        strike=strike_at(desk.server, "order", ("queryOrder", "userTrades")),
+        strike=strike_at(desk.server, ("order",), ("queryOrder", "userTrades")),
+        strike_cancel=strike_at(desk.server, ("cancel",), ("queryOrder",)),
+        move=move,
         pass_time=desk.server.catch_up,
         another=desk.opened,
         server=desk.server,
@@ -108,6 +116,7 @@ async def ostium_trades() -> Stand:
     assert table is not None
     return Stand(
         venue=desk.venue,
+        table=table,
         candidate=candidate_of(table, "ETH", "1", "2000"),
         symbol="ETH",
         mark=Decimal(2000),
@@ -115,7 +124,9 @@ async def ostium_trades() -> Stand:
         store=desk.store,
         fills=lambda: signed(desk.exchange.fills()),
         strike=strike_at(
-            desk.server, "eth_sendRawTransaction", ("eth_getTransactionReceipt", "subgraph.order")
+            desk.server,
+            ("eth_sendRawTransaction",),
+            ("eth_getTransactionReceipt", "subgraph.order"),
         ),
         pass_time=desk.server.catch_up,
         server=desk.server,
@@ -132,15 +143,21 @@ async def gmx_orders() -> Stand:
         found = desk.exchange.fills()
         return [fill.qty if fill.side == "BUY" else -fill.qty for fill in found]
 
+    def move(mark: Decimal) -> None:
+        desk.exchange.set_mark("ETH", mark, desk.clock.now())
+
     return Stand(
         venue=desk.venue,
+        table=table,
         candidate=candidate_of(table, "ETH", "0.5", "3000"),
         symbol="ETH",
         mark=Decimal(3000),
         clock=desk.clock,
         store=desk.store,
         fills=fills,
-        strike=strike_at(desk.server, "submit", ("status", "trades")),
+        strike=strike_at(desk.server, ("submit",), ("status", "trades")),
+        strike_cancel=strike_at(desk.server, ("submit",), ("status",)),
+        move=move,
         pass_time=desk.server.catch_up,
         another=desk.fresh_venue,
         server=desk.server,
@@ -152,7 +169,7 @@ async def symphony_batches() -> Stand:
     desk = await symphony.Desk().load()
     table = desk.instruments.held
     assert table is not None
-    sends = strike_at(desk.server, "batch-open", ())
+    sends = strike_at(desk.server, ("batch-open", "batch-close"), ())
 
     def strike(fault: Fault) -> bool:
         """A request that the network itself doubles is two opens there: it has no key to tell."""
@@ -160,6 +177,7 @@ async def symphony_batches() -> Stand:
 
     return Stand(
         venue=desk.venue,
+        table=table,
         candidate=candidate_of(table, "ETH", "0.3333", "3000"),
         symbol="ETH",
         mark=Decimal(3000),
@@ -176,6 +194,7 @@ async def symphony_batches() -> Stand:
 
 async def spot_swaps() -> Stand:
     desk = spot.a_desk()
+    table = await desk.venue.load_instruments()
 
     def fills() -> list[Decimal]:
         found = desk.exchange.fills()
@@ -183,13 +202,14 @@ async def spot_swaps() -> Stand:
 
     return Stand(
         venue=desk.venue,
-        candidate=candidate_of(await desk.venue.load_instruments(), "ETH", "0.5", "3000"),
+        table=table,
+        candidate=candidate_of(table, "ETH", "0.5", "3000"),
         symbol="ETH",
         mark=Decimal(3000),
         clock=desk.clock,
         store=desk.store,
         fills=fills,
-        strike=strike_at(desk.server, "eth_sendRawTransaction", ("eth_getTransactionReceipt",)),
+        strike=strike_at(desk.server, ("eth_sendRawTransaction",), ("eth_getTransactionReceipt",)),
         pass_time=desk.server.catch_up,
         server=desk.server,
         accounts=desk.accounts,
@@ -212,14 +232,16 @@ _ON_PAPER: Mapping[Wrong, FaultKind] = {
 async def drift_on_paper() -> Stand:
     clock, store = FakeClock(), MemoryStore()
     struck: list[FaultRule] = []
-    venue = PaperVenue(
-        paper_profile(Venue.DRIFT, Settings()),
-        store,
-        clock,
-        faults=lambda order: struck[0] if struck and order.attempt == 1 else None,
-    )
-    snapshot = a_snapshot("ETH", mark=Decimal(3000), observed_at=NOON + timedelta(hours=1))
-    await store.commit([create(Ref(MARKET_SNAPSHOTS, "ETH"), snapshot)])
+    first: list[str] = []
+
+    def faults(order: Order) -> FaultRule | None:
+        """The first order that comes once it has been struck meets it, and no other."""
+        if struck and not first:
+            first.append(order.client_order_id)
+        return struck[0] if order.client_order_id in first else None
+
+    venue = PaperVenue(paper_profile(Venue.DRIFT, Settings()), store, clock, faults=faults)
+    table = await venue.load_instruments()
 
     def strike(fault: Fault) -> bool:
         if fault.kind not in _ON_PAPER:
@@ -240,7 +262,8 @@ async def drift_on_paper() -> Stand:
 
     return Stand(
         venue=venue,
-        candidate=candidate_of(await venue.load_instruments(), "ETH", "0.3", "3000"),
+        table=table,
+        candidate=candidate_of(table, "ETH", "0.3", "3000"),
         symbol="ETH",
         mark=Decimal(3000),
         clock=clock,

@@ -1,7 +1,7 @@
 """The process dies once, at one call to the store or the venue; another one takes over.
 
-Every ninth call is tried, and from another first one for each venue; all of them take minutes
-(CRASH_STRIDE=1).
+Every ninth call is tried, and from another first one for each venue and each errand; all of them
+take minutes (CRASH_STRIDE=1).
 """
 
 import logging
@@ -11,16 +11,20 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from common.books import ORDERS
-from common.domain.order import IntentStatus, OrderStatus
+from infra.local.exchanges.faults import Fault
 from infra.local.exchanges.transport import ExchangeTransport
-from tests.faults.cell import Course, begun, broken
+from tests.faults.cell import MakeErrand, begun
 from tests.faults.columns import COLUMNS
+from tests.faults.course import Course
+from tests.faults.errands import ERRANDS
 from tests.faults.rows import ROWS
+from tests.faults.stand import MakeStand
+from tests.faults.whole import Whole
 
 AFTERWARDS = 2  # rounds after the end: settle looks again, and the accounts are compared
 CALLS_MIN = 60
 STRIDE = int(os.environ.get("CRASH_STRIDE", "9"))
+STRIDE_OF_ERRANDS = STRIDE if STRIDE == 1 else 3 * STRIDE  # their courses are longer
 
 
 class Killed(BaseException):
@@ -87,12 +91,29 @@ async def _run(course: Course, wire: list[Mortal], dies_at: int | None) -> int:
     return mortal.calls
 
 
-def _unended(course: Course) -> Iterator[str]:
-    if course.intent is None or course.intent.status is IntentStatus.UNRESOLVED:
-        return
-    for name, row in course.stand.store.contents().get(ORDERS, {}).items():
-        if not OrderStatus(row["status"]).is_terminal:
-            yield f"order {name} is {row['status']}"
+async def _dying_at_each(
+    make: MakeStand,
+    fault: Fault | None,
+    make_errand: MakeErrand,
+    wire: list[Mortal],
+    *,
+    first: int,
+    stride: int,
+) -> dict[int, list[str]]:
+    """What was broken by the death at each `stride`-th call, by its number."""
+    whole = await begun(make, fault, make_errand)
+    assert whole is not None
+    calls = await _run(whole, wire, None)
+    assert calls >= CALLS_MIN
+    found: dict[int, list[str]] = {}
+    for number in range(1 + first % stride, calls + 1, stride):
+        course = await begun(make, fault, make_errand)
+        assert course is not None
+        await _run(course, wire, number)
+        wrong = list(course.errand.broken(course))
+        if wrong:
+            found[number] = wrong
+    return found
 
 
 @pytest.mark.parametrize("column", ["none", "lost answer"])
@@ -100,17 +121,34 @@ def _unended(course: Course) -> Iterator[str]:
 async def test_chain_when_its_process_dies_at_one_call_then_the_books_are_the_venues(
     row: str, column: str, wire: list[Mortal]
 ) -> None:
+    first = list(ROWS).index(row)
     fault = COLUMNS.get(column)
-    whole = await begun(ROWS[row], fault)
-    assert whole is not None
-    calls = await _run(whole, wire, None)
-    assert calls >= CALLS_MIN
-    found: dict[int, list[str]] = {}
-    for number in range(1 + list(ROWS).index(row) % STRIDE, calls + 1, STRIDE):
-        course = await begun(ROWS[row], fault)
-        assert course is not None
-        await _run(course, wire, number)
-        wrong = [*broken(course), *_unended(course)]
-        if wrong:
-            found[number] = wrong
+    found = await _dying_at_each(ROWS[row], fault, Whole, wire, first=first, stride=STRIDE)
+    assert found == {}
+
+
+@pytest.mark.parametrize("column", ["none", "lost answer"])
+@pytest.mark.parametrize(
+    ("errand", "row"),
+    [
+        ("child", "Hyperliquid perps"),
+        ("child", "Drift (paper)"),
+        ("cancel", "GMX"),
+        ("stop", "Hyperliquid perps"),
+        ("stop", "GMX"),
+        ("exit", "Hyperliquid spot"),
+        ("exit", "Symphony"),
+    ],
+)
+async def test_errand_when_its_process_dies_at_one_call_then_the_books_are_the_venues(
+    errand: str, row: str, column: str, wire: list[Mortal]
+) -> None:
+    found = await _dying_at_each(
+        ROWS[row],
+        COLUMNS.get(column),
+        ERRANDS[errand].make,
+        wire,
+        first=list(ERRANDS).index(errand),
+        stride=STRIDE_OF_ERRANDS,
+    )
     assert found == {}

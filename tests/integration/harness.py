@@ -1,7 +1,7 @@
 """The whole stack inside a test: recorded candles, every function, the API."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,9 +12,9 @@ import httpx
 
 from common.config import Settings, SwarmSettings
 from common.documents import every
-from common.ports import Document, DocumentStore, Query
+from common.ports import Document, DocumentStore, MarketFeed, Query
 from common.wire import JsonObject
-from infra.local.replay import ReplayDriver, ReplayResult, warm_up_before
+from infra.local.replay import Pipeline, ReplayDriver, ReplayResult, warm_up_before
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.embedded import EmbeddedBackend
 from infra.local.stack.options import Recording, open_recording
@@ -29,17 +29,23 @@ def recording(interval: str = "5m", symbols: tuple[str, ...] | None = None) -> R
 
 @dataclass
 class Replay:
-    """A stack on a recording; `data_dir` None keeps everything in memory."""
+    """A stack on a recording; `data_dir` None keeps everything in memory.
+
+    `settings` replace the defaults, `feed` what the recording would tell.
+    """
 
     recording: Recording
     data_dir: Path | None = None
     ticks: int | None = None
+    settings: Settings | None = None
+    feed: MarketFeed | None = None
     stack: LocalStack = field(init=False)
     driver: ReplayDriver = field(init=False)
 
     def __post_init__(self) -> None:
         swarm = SwarmSettings(symbols=self.recording.feed.symbols, interval="5m")
-        settings = Settings(feed="replay", swarm=swarm, api_token=API_TOKEN)
+        settings = self.settings or Settings(feed="replay", swarm=swarm)
+        settings = replace(settings, api_token=API_TOKEN)
         if self.data_dir is not None:
             settings = replace(settings, data_dir=str(self.data_dir))
         backend = EmbeddedBackend(self.data_dir, clock=self.recording.clock, in_order=True)
@@ -47,20 +53,23 @@ class Replay:
             settings=settings,
             clock=self.recording.clock,
             backend=backend,
-            make_feed=lambda: self.recording.feed,
+            make_feed=lambda: self.feed or self.recording.feed,
             push_token="push-token-of-a-test",
         )
+        self.drive(self.stack)
+
+    def drive(self, pipeline: Pipeline) -> None:
+        """Drive this, which stands before the stack, instead of the stack itself."""
+        history = self.stack.runtime.settings.swarm.history_candles
         self.driver = ReplayDriver(
-            pipeline=self.stack,
-            store=backend.store,
+            pipeline=pipeline,
+            store=self.store,
             feed=self.recording.feed,
             clock=self.recording.clock,
             interval="5m",
             run_key="test",
             ticks=self.ticks,
-            warm_up=warm_up_before(
-                self.ticks, self.recording.feed.tick_count, history=swarm.history_candles
-            ),
+            warm_up=warm_up_before(self.ticks, self.recording.feed.tick_count, history=history),
         )
 
     @property
@@ -97,11 +106,12 @@ async def running(replay: Replay) -> AsyncIterator[Replay]:
 class Api:
     """The API as people reach it: the function's own app, a token, JSON."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` go with every request."""
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(stack.functions.app("api")),
             base_url="http://api.local",
-            headers={"authorization": f"Bearer {API_TOKEN}"},
+            headers={"authorization": f"Bearer {API_TOKEN}", **(headers or {})},
         )
 
     async def get(self, path: str) -> JsonObject:

@@ -9,13 +9,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from common.books import FILLS, V3
 from common.config import SwarmSettings, load_settings
 from common.documents import every
 from common.domain.instrument import Venue
 from common.domain.order import FillRecord
 from common.domain.position import Position
+from common.how.limit_documents import default_limits
 from common.wire import JsonObject, from_document
+from infra.cli.limits_fields import all_of
 from infra.feeds.registry import make_feed
 from infra.keys.address import address_of
 from infra.local.clock import ManualClock
@@ -23,9 +27,12 @@ from infra.local.exchanges.candles import QuietCandles
 from infra.local.exchanges.hyperliquid.assets import Listing
 from infra.local.exchanges.hyperliquid.exchange import HyperliquidExchange
 from infra.local.exchanges.server import ExchangeServer
+from infra.local.exchanges.telegram.beside import BesideVenue
+from infra.local.exchanges.telegram.exchange import CHAT_ID, TOKEN, TelegramExchange
 from infra.local.stack.assembly import LocalStack
 from infra.local.stack.embedded import EmbeddedBackend
 from infra.local.stack.server import LoopServer, bind
+from infra.telegram.messenger import TelegramMessenger
 from tests.builders.keys import a_private_key
 from tests.functions.api_client import agent_body
 from tests.integration.command import COMMAND, PATIENCE_S, environment
@@ -44,7 +51,8 @@ class LiveTown:
     """Everything of live trading but the venue, which stands in on a port of its own.
 
     Prices are always Hyperliquid's, so its stand-in is always there. `environ` sets more than what
-    live mode needs, such as another venue's address.
+    live mode needs, such as another venue's address. With `telegram` people are told through its
+    stand-in, and `people` holds what they were told.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class LiveTown:
         venues: tuple[Venue, ...] = VENUES,
         environ: Mapping[str, str] | None = None,
         clock: ManualClock | None = None,
+        telegram: bool = False,
     ) -> None:
         self.data_dir = data_dir
         self.clock = clock or ManualClock(WEDNESDAY)
@@ -62,7 +71,14 @@ class LiveTown:
         )
         self.exchange.deposit(MASTER, "10000")
         self.venue = ExchangeServer(self.exchange, clock=self.clock)
-        self._listening = LoopServer(self.venue, bind(0))
+        self.people = TelegramExchange()
+        both = BesideVenue(self.venue, ExchangeServer(self.people, clock=self.clock))
+        self._listening = LoopServer(both, bind(0))
+        self._environ = pytest.MonkeyPatch()
+        if telegram:
+            self._environ.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+            told = {"TELEGRAM_API_URL": self._listening.url, "TELEGRAM_CHAT_ID": CHAT_ID}
+            environ = {**told, **(environ or {})}
         self.url = self._listening.url
         settings = load_settings(
             {
@@ -93,6 +109,9 @@ class LiveTown:
     async def start(self) -> None:
         await self._listening.start()
         await self.stack.start()
+        limits = all_of(default_limits(self.settings.limits, self.clock.now()))
+        set_by = {"scope": "platform", "reason": "a test", "by": "Ada"}
+        await self.api.post("/api/ops/limits", {**limits, **set_by})
         await self.stack.run_job("fetch_market", self.clock.now())
         await self.stack.idle()
         made = await self.api.post("/api/v3/agents/create", agent_body())
@@ -104,7 +123,11 @@ class LiveTown:
         for venue in self.stack.runtime.make_venues().values():
             await venue.close()  # type: ignore[attr-defined]  # every live venue has it
         await self.feed.aclose()  # type: ignore[attr-defined]  # the live feed has it
+        messenger = self.stack.runtime.make_messenger()
+        if isinstance(messenger, TelegramMessenger):
+            await messenger.aclose()
         await self._listening.stop()
+        self._environ.undo()
 
     async def pass_time(self, seconds: float = 5) -> None:
         """Later, with a new look at the market and one at every open order."""

@@ -10,7 +10,12 @@ import pytest
 from eth_account import Account
 from hyperliquid.exchange import Exchange
 
+from common.config import TelegramSettings
 from infra.keys.local_store import LocalSecretStore
+from infra.local.clock import SystemClock
+from infra.local.exchanges.telegram.exchange import CHAT_ID, TOKEN
+from infra.telegram.messenger import make_messenger
+from tests.builders import a_notification
 from tests.integration.command import Running, environment, sapphire
 
 WALLET = "0x" + "a1" * 20
@@ -43,6 +48,9 @@ def test_exchange_when_hyperliquid_then_the_official_client_trades_there(tmp_pat
         "SAPPHIRE_MODE": "live",
         "SAPPHIRE_NETWORK": "testnet",
         "SAPPHIRE_FEED": "live",
+        "TELEGRAM_API_URL": url,
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_CHAT_ID": CHAT_ID,
     }
     assert answer["response"]["data"]["statuses"][0]["filled"]["totalSz"] == "0.01", answer
     assert state["assetPositions"][0]["position"]["szi"] == "0.01"
@@ -103,6 +111,30 @@ def test_exchange_when_the_port_is_taken_then_says_so(tmp_path: Path) -> None:
         done = sapphire("exchange", "aster", "--port", port, cwd=tmp_path, env=environment())
     assert (done.returncode, done.stdout) == (2, "")
     assert f"port {port} is already in use" in done.stderr
+
+
+async def test_exchange_when_the_bot_writes_then_its_messages_are_shown_there(
+    tmp_path: Path,
+) -> None:
+    command = Running("exchange", "aster", "--port", "0", cwd=tmp_path)
+    variables = exported(command)
+    messenger = make_messenger(
+        TelegramSettings(
+            api_url=variables["TELEGRAM_API_URL"], chat_id=variables["TELEGRAM_CHAT_ID"]
+        ),
+        variables["TELEGRAM_BOT_TOKEN"],
+        SystemClock(),
+    )
+    assert messenger is not None
+    who = await messenger.check()
+    await messenger.send([a_notification(text="Bought 1 ETH\nat 3,000\x1b[31m")])
+    await messenger.aclose()
+    command.stop(signal.SIGINT)
+
+    assert who == "@sapphire_stand_in_bot writes to You"
+    first = next(line for line in command.lines if "telegram  Bought 1 ETH" in line)
+    second = command.lines[command.lines.index(first) + 1]
+    assert second == f"{'':20}at 3,000[31m"
 
 
 def test_exchange_when_it_runs_then_answers_as_the_venue_does(tmp_path: Path) -> None:

@@ -122,7 +122,17 @@ async def test_signal_when_the_answer_is_lost_then_settled_to_what_the_venue_did
     await town.assert_books_are_the_venue_s()
 
 
-async def test_signal_when_trading_is_halted_then_nothing_is_signed(town: LiveTown) -> None:
+@pytest.fixture
+async def told_town(tmp_path: Path) -> AsyncIterator[LiveTown]:
+    """A town whose people are told, as live trading asks for."""
+    town = LiveTown(tmp_path, telegram=True)
+    await town.start()
+    yield town
+    await town.stop()
+
+
+async def test_signal_when_trading_is_halted_then_nothing_is_signed(told_town: LiveTown) -> None:
+    town = told_town
     await town.deploy()
     await town.api.post("/api/ops/halt", {"reason": "a test"})
 
@@ -134,6 +144,35 @@ async def test_signal_when_trading_is_halted_then_nothing_is_signed(town: LiveTo
     assert (halted["status"], halted["reason_code"]) == ("DENIED", "TRADING_HALTED"), halted
     assert resumed["status"] == "EXECUTED", resumed
     assert len(await town.records(SIGNED_REQUESTS)) == town.sent() == 1
+    told = "\n".join(sent.text for sent in town.people.sent)
+    assert "Trading HALTED: a test" in told
+    assert "Trading resumed: a test" in told
+
+
+async def test_preflight_when_live_and_all_is_set_up_then_every_line_is_green(
+    told_town: LiveTown,
+) -> None:
+    await told_town.deploy()
+
+    shown = await told_town.api.get("/api/ops/preflight")
+
+    assert shown["ok"], [line for line in shown["lines"] if not line["ok"]]
+    assert shown["mode"] == "live"
+    details = {line["name"]: line["detail"] for line in shown["lines"]}
+    assert details["keys"] == "1 key of 1 deployment READY"
+    assert "pairs (live), breaker CLOSED" in details["venue Hyperliquid"]
+    assert details["telegram"] == "@sapphire_stand_in_bot writes to You"
+    assert details["clock"] == "0.5 s behind Telegram"  # its Date is the middle of its second
+    assert told_town.sent() == 0
+
+
+async def test_resume_when_live_and_the_preflight_is_red_then_refused_and_still_halted(
+    town: LiveTown,
+) -> None:
+    await town.api.post("/api/ops/halt", {"reason": "a test"})
+    with pytest.raises(AssertionError, match=r"telegram: not set.*PREFLIGHT_FAILED"):
+        await town.api.post("/api/ops/resume", {"reason": "a test"})
+    assert (await town.api.get("/api/ops/state"))["state"] == "HALTED"
 
 
 async def test_signal_when_the_key_is_revoked_then_denied_at_once(town: LiveTown) -> None:

@@ -97,3 +97,19 @@ def test_page_when_colour_is_not_wanted_then_has_none(
     codes = set(re.findall(r"\x1b\[([0-9;]*)m", terminal.output))
     coloured = {code for code in codes if re.search(r"(^|;)(3[0-7]|4[0-7]|9[0-7]|38|48)", code)}
     assert coloured == set()
+
+
+@pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
+def test_preflight_when_on_a_terminal_then_it_reads_with_and_without_colour(
+    tmp_path: Path, terminals: list[Terminal], no_colour: str, coloured: bool
+) -> None:
+    terminal = Terminal("preflight", "--data-dir", "state", cwd=tmp_path, NO_COLOR=no_colour)
+    terminals.append(terminal)
+    terminal.read_until("checks failed")
+
+    green, red = "\x1b[32m  ok  \x1b[0m", "\x1b[1;31m  FAIL\x1b[0m"
+    assert (green in terminal.output, red in terminal.output) == (coloured, coloured)
+    plain = _MOTION.sub("", terminal.output)
+    assert "  ok    mode                 paper" in plain
+    assert "  FAIL  limits               none are set, so nothing trades" in plain
+    assert "-> sapphire limits show, then sapphire limits set" in plain
