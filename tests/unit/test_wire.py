@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +21,7 @@ from common.domain.events import (
 )
 from common.domain.exposure import Exposure
 from common.domain.instrument import Venue
-from common.domain.moment import UtcDatetime
+from common.domain.moment import EPOCH, UtcDatetime
 from common.domain.money import Money
 from common.domain.order import Order, OrderIntent
 from common.domain.position import Position
@@ -201,6 +202,11 @@ GOOD = encode_message(a_message())
         ({"occurred_at": None}, "INVALID_MESSAGE"),
         ({"occurred_at": "yesterday"}, "INVALID_MESSAGE"),
         ({"occurred_at": "2026-01-15T12:00:00"}, "INVALID_MESSAGE"),
+        ({"deliver_at": ""}, "INVALID_MESSAGE"),
+        ({"deliver_at": 0}, "INVALID_MESSAGE"),
+        ({"deliver_at": False}, "INVALID_MESSAGE"),
+        ({"deliver_at": "tomorrow"}, "INVALID_MESSAGE"),
+        ({"deliver_at": "2026-01-15T12:00:00"}, "INVALID_MESSAGE"),
     ],
 )
 def test_decode_message_when_a_part_is_wrong_then_refused_with_its_code(
@@ -236,6 +242,22 @@ def test_decode_message_when_anything_at_all_comes_then_a_message_or_invalid_inp
         except InvalidInputError:
             continue
         assert decode_message(encode_message(decoded)) == decoded
+
+
+@given(microseconds=st.integers(min_value=0, max_value=10**17))
+def test_message_when_it_is_for_later_then_the_moment_is_exact_on_the_wire(
+    microseconds: int,
+) -> None:
+    message = replace(a_message(), deliver_at=EPOCH + timedelta(microseconds=microseconds))
+    text = canonical_json(encode_message(message))
+    assert decode_message(json.loads(text)) == message
+    assert message != a_message()
+
+
+def test_message_when_it_is_for_no_moment_then_reads_and_is_written_as_it_always_was() -> None:
+    assert set(GOOD) == {"type", "version", "id", "topic", "occurred_at", "data"}
+    assert decode_message(GOOD).deliver_at is None
+    assert decode_message({**GOOD, "deliver_at": None}) == a_message()
 
 
 def test_encode_when_two_books_differ_then_the_texts_do() -> None:
