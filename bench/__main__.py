@@ -11,7 +11,18 @@ from importlib import import_module
 from bench.figures import Row, table
 from bench.machine import load_line, machine_line
 
-BENCHMARKS = ("cold_start", "decision", "routing", "signing", "commits", "serving", "replay")
+BENCHMARKS = (
+    "cold_start",
+    "decision",
+    "routing",
+    "risk",
+    "signing",
+    "commits",
+    "fanout",
+    "halting",
+    "serving",
+    "replay",
+)
 """In this order: process starts first, while this process has loaded least of its own."""
 
 

@@ -23,6 +23,8 @@ from tests.builders import (
     a_signal,
     a_signal_record,
     a_snapshot,
+    limits_document,
+    some_candles,
 )
 
 _LIFE = timedelta(minutes=5)
@@ -37,15 +39,19 @@ async def venue_tables(now: datetime = NOON) -> dict[Venue, InstrumentTable]:
 async def open_desk(
     store: DocumentStore, tables: Mapping[Venue, InstrumentTable], *, now: datetime = NOON
 ) -> None:
-    """Trading ACTIVE, a fresh price of ETH, and one signal to buy it."""
+    """Trading ACTIVE within the limits of a fresh store, a fresh price of ETH, and one signal to
+    buy it.
+    """
     state = TradingStateRecord(
         state=TradingState.ACTIVE, epoch=1, reason="", changed_by="bench", changed_at=now
     )
     signal = a_signal_record(a_signal(created_at=now, expires_at=now + _LIFE))
+    price = a_snapshot(observed_at=now, candles=some_candles(until=now))
     await store.commit(
         [
             Create(PLATFORM, to_document(state)),
-            Create(Ref(MARKET_SNAPSHOTS, "ETH"), to_document(a_snapshot(observed_at=now))),
+            limits_document(),
+            Create(Ref(MARKET_SNAPSHOTS, "ETH"), to_document(price)),
             Create(Ref(V3.signals, signal.signal.signal_id), to_document(signal)),
             *(
                 Create(Ref(VENUE_MARKETS, venue.value), to_document(table))
