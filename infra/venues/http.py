@@ -141,7 +141,7 @@ class VenueHttp:
                 base_url=self._base_url,
                 headers=self._headers,
                 timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_S),
-                limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
+                limits=httpx.Limits(max_connections=64, max_keepalive_connections=8),
                 follow_redirects=False,
                 transport=self._transport,
             )

@@ -25,18 +25,20 @@ def exit_violations(run: Run) -> Iterator[str]:
         for key, data in contents.get(POSITION_EXITS, {}).items()
     }
     yield from unprotected(run, unchanged_since=run.world.now(), exactly=True)
-    yield from _no_orphans(run, exits)
+    yield from _no_orphans(run, exits, contents.get(ORDER_INTENTS, {}))
     yield from _flat(run, contents)
 
 
-def _no_orphans(run: Run, exits: dict[str, PositionExit]) -> Iterator[str]:
+def _no_orphans(
+    run: Run, exits: dict[str, PositionExit], intents: dict[str, JsonObject]
+) -> Iterator[str]:
     """Each stop that rests at a venue belongs to an exit that knows of it, or to an UNRESOLVED
     order, for which a person was called.
     """
     known = {order.intent_id for each in exits.values() for order in each.orders}
     for venue in run.venues.values():
         for entry in venue.books.resting():
-            found = run.store.contents()[ORDER_INTENTS].get(entry.order.intent_id)
+            found = intents.get(entry.order.intent_id)
             intent = from_document(OrderIntent, found) if found else None
             if intent is None or intent.status is IntentStatus.UNRESOLVED:
                 continue

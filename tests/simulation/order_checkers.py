@@ -26,7 +26,7 @@ def _breakers_opened(run: Run) -> Iterator[str]:
     """I08 and SW-07, in the runs where only venues fail, so that every failure is reported."""
     if run.seed % DEAD_VENUES_EVERY:
         return
-    known = run.store.contents().get(BREAKERS, {})
+    known = run.store.documents(BREAKERS)
     for venue in run.venues.values():
         opened = venue.venue in known and known[venue.venue]["generation"] > 0
         if venue.most_failures_in_a_row >= FAILURES_MANY and not opened:

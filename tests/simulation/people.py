@@ -192,7 +192,7 @@ async def _change(run: Run, scope: Scope, state: TradingState, *, after_s: int) 
 async def move_a_parent(run: Run) -> None:
     """Pause, resume or cancel one that is there."""
     await run.world.step("operator", after=timedelta(seconds=run.world.random.uniform(0, 60)))
-    parents = sorted(run.store.contents().get(PARENT_ORDERS, {}))
+    parents = sorted(run.store.documents(PARENT_ORDERS))
     if not parents:
         return
     parent, move = run.world.random.choice(parents), run.world.random.choice(("pause", "cancel"))

@@ -18,6 +18,7 @@ from tests.simulation.run import Run
 from tests.simulation.venue import SimVenue
 
 Contents = dict[str, dict[str, JsonObject]]
+LOOKED_AT = (POSITION_EXITS, ORDER_INTENTS, NOTIFICATIONS, V2.positions, V3.positions)
 
 
 def unprotected(run: Run, *, unchanged_since: datetime, exactly: bool = False) -> Iterator[str]:
@@ -27,9 +28,9 @@ def unprotected(run: Run, *, unchanged_since: datetime, exactly: bool = False) -
     Until the next look a stop that was moved may rest beside the one that takes its place;
     `exactly`: not any more.
     """
-    contents = run.store.contents()
+    contents = {name: run.store.documents(name) for name in LOOKED_AT}
     for key, position in _positions(contents).items():
-        found = contents.get(POSITION_EXITS, {}).get(key)
+        found = contents[POSITION_EXITS].get(key)
         if found is None or position.updated_at > unchanged_since:
             continue
         known = from_document(PositionExit, found)
@@ -61,7 +62,7 @@ def _positions(contents: Contents) -> dict[str, Position]:
     return {
         key: from_document(Position, data)
         for book in (V2, V3)
-        for key, data in contents.get(book.positions, {}).items()
+        for key, data in contents[book.positions].items()
     }
 
 
@@ -89,7 +90,7 @@ def _excused(run: Run, contents: Contents, position: Position) -> bool:
     return any(
         data["status"] == IntentStatus.UNRESOLVED
         and data["plan"]["deployment_id"] == position.deployment_id
-        for data in contents.get(ORDER_INTENTS, {}).values()
+        for data in contents[ORDER_INTENTS].values()
     )
 
 
@@ -97,5 +98,5 @@ def _told(contents: Contents, position_id: str) -> bool:
     """A person was told of this very position that its exit could not be sent, or did not fill."""
     return any(
         data["notification"]["subject_id"] == position_id
-        for data in contents.get(NOTIFICATIONS, {}).values()
+        for data in contents[NOTIFICATIONS].values()
     )

@@ -60,7 +60,7 @@ class Reserved:
         out.
         """
         total = without = ZERO
-        for key in store.contents().get(EXPOSURES, {}):
+        for key in store.documents(EXPOSURES):
             exposure = self._exposure(store, key)
             out = {name: each for name, each in exposure.reservations.items() if name in self.sent}
             total += replace(exposure, reservations=out).notional()

@@ -59,13 +59,12 @@ def not_flat(
     """R16: as a flatten is called FLAT, the venues hold nothing of it but the dust it lists."""
     scope = Scope.parse(flatten.scope)
     for book in BOOKS.values():
-        for key in store.contents().get(book.deployments, {}):
-            agent = store.contents()[book.deployments][key]["agent_id"]
+        for key, deployment in store.documents(book.deployments).items():
             for venue in venues.values():
                 for symbol in {entry.order.symbol for entry in venue.ledger}:
                     scopes = order_scopes(
                         book=book.name,
-                        agent_id=agent,
+                        agent_id=deployment["agent_id"],
                         deployment_id=key,
                         symbol=symbol,
                         venues=(venue.venue,),

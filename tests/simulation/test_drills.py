@@ -77,7 +77,7 @@ async def _flatten(run: Run, scope: Scope) -> str:
 
 def _resting_entries(run: Run) -> list[str]:
     """That a venue would still fill, and nobody was called for."""
-    intents = run.store.contents().get(ORDER_INTENTS, {})
+    intents = run.store.documents(ORDER_INTENTS)
     return [
         entry.order.client_order_id
         for venue in run.venues.values()
@@ -106,7 +106,7 @@ async def _until_flat(run: Run, flatten_id: str) -> Flatten:
 def _unresolved(run: Run) -> bool:
     return any(
         data["status"] == IntentStatus.UNRESOLVED
-        for data in run.store.contents().get(ORDER_INTENTS, {}).values()
+        for data in run.store.documents(ORDER_INTENTS).values()
     )
 
 
@@ -190,6 +190,6 @@ def _open_parents(run: Run, scope: Scope) -> list[str]:
         return []
     return [
         key
-        for key, data in run.store.contents().get(PARENT_ORDERS, {}).items()
+        for key, data in run.store.documents(PARENT_ORDERS).items()
         if not ParentStatus(data["status"]).is_terminal
     ]

@@ -17,6 +17,7 @@ SEEDS = int(os.environ.get("SEEDS", "300"))
 CHUNK = 50
 MUTANT_SEEDS = 250
 FOUND_SEEDS = 400
+KINDS = 10  # some seeds are of one kind: every tenth has dead venues, say
 RARE = {"overfilled", "cancel_fails", "second_copy", "fenced"}  # not in every chunk of seeds
 
 
@@ -51,14 +52,14 @@ async def test_pipeline_when_everything_fails_then_the_invariants_hold(first: in
 async def test_pipeline_when_a_seed_once_found_a_bug_then_it_stays_mended(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the bug put back in, it or a seed near by sees it again."""
+    """With the bug put back in, it or another of its kind sees it again."""
     assert violations(await run(seed)) == []
     plant = FOUND_BY[seed]
     plant(monkeypatch)
-    for other in range(seed, seed + FOUND_SEEDS):
+    for other in range(seed, seed + FOUND_SEEDS, KINDS):
         if violations(await run(other)):
             return
-    pytest.fail(f"{plant.__name__} lived through {FOUND_SEEDS} seeds")
+    pytest.fail(f"{plant.__name__} lived through {FOUND_SEEDS // KINDS} seeds")
 
 
 async def test_pipeline_when_nothing_fails_then_every_routed_signal_is_executed() -> None:

@@ -118,10 +118,15 @@ class MemoryStore:
     def contents(self) -> dict[str, dict[str, JsonObject]]:
         """A copy of everything: collection, id, data. For tests that compare whole states."""
         return {
-            name: {key: json.loads(records[key].text) for key in sorted(records)}
+            name: self.documents(name)
             for name, records in sorted(self._collections.items())
             if records
         }
+
+    def documents(self, collection: str) -> dict[str, JsonObject]:
+        """A copy of one collection: id, data."""
+        records = self._collections.get(collection, {})
+        return {key: json.loads(records[key].text) for key in sorted(records)}
 
     def _record(self, ref: Ref) -> _Record | None:
         records = self._collections.get(ref.collection)
