@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 
 from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.market import INTERVAL_MS
@@ -13,6 +14,8 @@ from common.domain.parent_order import DURATION_MAX_S, SLICES_MAX
 from common.errors import ConfigurationError
 
 VERSION = "0.1.0"
+OPERATOR = "operator"
+"""The agent and the deployment that the operator's own orders belong to."""
 _RAW_KEY = re.compile(r"(0[xX])?[0-9a-fA-F]{64}")
 _KEY_NAME = re.compile(
     r"PRIVATE|SECRET|SEED|MNEMONIC|WALLET|AGENT|SIGNER|SAPPHIRE.*KEY|\b(.*_)?PK\b", re.IGNORECASE
@@ -82,6 +85,7 @@ class ExecutionSettings:
     fuzz: Decimal = Decimal("0.02")  # of a child's quantity, either way
     jitter_min_ms: int = 100
     jitter_max_ms: int = 1500
+    kelly_starter: Decimal = Decimal("0.01")  # of the capital: Kelly's fraction before a record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,8 @@ class Settings:
     api_key_secrets: Mapping[Venue, str] = field(default_factory=dict)  # "name:version"
 
 
+VOLATILITY_MAX = 10
+"""Annualised: 10 is 1,000 %, which no market keeps up; what is above it was meant in percent."""
 FURTHER = (
     "ARBITRUM_RPC_URL",
     "ARBITRUM_PRIVATE_RPC_URL",
@@ -142,6 +148,31 @@ _CHOICES = {
     "SAPPHIRE_FOUR_EYES": ("off", "on"),
 }
 _NETWORKS = ("mainnet", "testnet")
+KNOWN = (
+    *_CHOICES,
+    "SAPPHIRE_API_TOKEN",
+    "SAPPHIRE_CAPITAL",
+    "SAPPHIRE_DATA_DIR",
+    "SAPPHIRE_DURATION_S",
+    "SAPPHIRE_HIGH_VOLATILITY",
+    "SAPPHIRE_INTERVAL",
+    "SAPPHIRE_KEK_VERSION",
+    "SAPPHIRE_KELLY_STARTER",
+    "SAPPHIRE_LARGE_ORDER",
+    "SAPPHIRE_NETWORK",
+    "SAPPHIRE_PUSH_AUDIENCE",
+    "SAPPHIRE_PUSH_SERVICE_ACCOUNT",
+    "SAPPHIRE_SLICES",
+    "SAPPHIRE_SMALL_ORDER",
+    "SAPPHIRE_SYMBOLS",
+    # Read elsewhere: by the command line, the cloud's queue, the local push and the tests.
+    "SAPPHIRE_PORT",
+    "SAPPHIRE_FUNCTION_URL",
+    "SAPPHIRE_TASKS_QUEUE",
+    "SAPPHIRE_PUSH_TOKEN",
+    "SAPPHIRE_SHARED",
+)
+"""Every variable of the name SAPPHIRE_... that anything reads."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -155,6 +186,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     _check_live(environ, picked, problems)
     _check_no_key(environ, problems)
     _check_venues(environ, problems)
+    _check_known(environ, problems)
+    _check_telegram(environ, picked, problems)
     kek_version = _kek_version(environ, problems)
     swarm = _swarm(environ, problems)
     capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
@@ -202,17 +235,32 @@ def _execution(environ: Mapping[str, str], problems: list[str]) -> ExecutionSett
     large = _decimal(environ, "SAPPHIRE_LARGE_ORDER", known.large_fraction, problems)
     if small > large:
         problems.append("SAPPHIRE_SMALL_ORDER must not be above SAPPHIRE_LARGE_ORDER")
+    volatility = _decimal(environ, "SAPPHIRE_HIGH_VOLATILITY", known.high_volatility, problems)
+    fractions = (
+        ("SAPPHIRE_SMALL_ORDER", small, 1),
+        ("SAPPHIRE_LARGE_ORDER", large, 1),
+        ("SAPPHIRE_HIGH_VOLATILITY", volatility, VOLATILITY_MAX),
+    )
+    problems += [
+        f"{name} must be at most {most}: a fraction, 0.05 is 5 %"
+        for name, value, most in fractions
+        if value > most
+    ]
+    starter = _decimal(environ, "SAPPHIRE_KELLY_STARTER", known.kelly_starter, problems)
+    if starter > 1:
+        problems.append("SAPPHIRE_KELLY_STARTER must be at most 1, the whole capital")
     slices = _whole(environ, "SAPPHIRE_SLICES", known.slices, SLICES_MAX, problems)
     duration_s = _whole(environ, "SAPPHIRE_DURATION_S", known.duration_s, DURATION_MAX_S, problems)
+    if slices > duration_s:
+        problems.append("SAPPHIRE_SLICES must not be above SAPPHIRE_DURATION_S: a second a slice")
     return replace(
         known,
         small_fraction=small,
         large_fraction=large,
-        high_volatility=_decimal(
-            environ, "SAPPHIRE_HIGH_VOLATILITY", known.high_volatility, problems
-        ),
+        high_volatility=volatility,
         duration_s=duration_s,
         slices=slices,
+        kelly_starter=starter,
     )
 
 
@@ -264,6 +312,28 @@ def _check_venues(environ: Mapping[str, str], problems: list[str]) -> None:
         for name in secrets
         if environ.get(name) and not _SECRET_VERSION.fullmatch(environ[name])
     ]
+
+
+def _check_known(environ: Mapping[str, str], problems: list[str]) -> None:
+    """A limit that was misspelt would not hold, and nobody would know."""
+    for name, value in environ.items():
+        if not name.startswith("SAPPHIRE_") or name in KNOWN or not value:
+            continue
+        near = get_close_matches(name, KNOWN, n=1)
+        problems.append(f"{name} is no setting{f': do you mean {near[0]}?' if near else ''}")
+
+
+def _check_telegram(
+    environ: Mapping[str, str], picked: Mapping[str, str], problems: list[str]
+) -> None:
+    """Half of the two would have nobody told. In the cloud the token is a secret of `notify`
+    alone, so that the other functions have the chat without it.
+    """
+    token, chat = environ.get("TELEGRAM_BOT_TOKEN"), environ.get("TELEGRAM_CHAT_ID")
+    if token and not chat:
+        problems.append("TELEGRAM_BOT_TOKEN needs TELEGRAM_CHAT_ID: whom would the bot write to")
+    if chat and not token and picked["SAPPHIRE_STORE"] != "firestore":
+        problems.append("TELEGRAM_CHAT_ID needs TELEGRAM_BOT_TOKEN: which bot would write there")
 
 
 def _kek_version(environ: Mapping[str, str], problems: list[str]) -> str:

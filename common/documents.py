@@ -25,20 +25,20 @@ class Stored(Generic[T]):
 
 
 async def load(store: DocumentStore, kind: type[T], ref: Ref) -> Stored[T] | None:
-    document = await store.get(ref)
+    return stored_as(kind, await store.get(ref))
+
+
+def stored_as(kind: type[T], document: Document | None) -> Stored[T] | None:
+    """What was read beside documents of other kinds. Raises InvalidInputError: it is none."""
     if document is None:
         return None
-    return Stored(ref, from_document(kind, document.data), document.version)
+    return Stored(document.ref, from_document(kind, document.data), document.version)
 
 
 async def load_many(
     store: DocumentStore, kind: type[T], refs: Sequence[Ref]
 ) -> list[Stored[T] | None]:
-    documents = await store.get_many(refs)
-    return [
-        Stored(ref, from_document(kind, document.data), document.version) if document else None
-        for ref, document in zip(refs, documents, strict=True)
-    ]
+    return [stored_as(kind, document) for document in await store.get_many(refs)]
 
 
 def create(ref: Ref, value: object) -> Create:

@@ -1,4 +1,4 @@
-"""Prices as people read them, the same in a notification, a view and a report."""
+"""Prices and quantities as people read them, the same in a notification, a view and a report."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -15,3 +15,11 @@ def price(value: Decimal) -> str:
         return f"{value:,.2f}"
     step = Decimal(1).scaleb(value.adjusted() - _SIGNIFICANT + 1)
     return plain(value.quantize(step, rounding=ROUND_HALF_EVEN))
+
+
+def quantity(value: Decimal) -> str:
+    """As exact as it is, with thousands separated: `1,250,000`, `-0.0123`."""
+    text = plain(value)
+    whole, dot, fraction = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.lstrip('-')):,}{dot}{fraction}"

@@ -17,6 +17,7 @@ class Account:
     deployment_id: str
     book: str
     agent_id: str
+    paper: bool = False  # its record counts among those of paper trading alone
     starting: Money
     cash: Money
     realized_pnl: Money = ZERO  # before commissions
@@ -35,7 +36,3 @@ class Account:
     equity: Money = ZERO  # at the last marks
     marked_at: UtcDatetime | None = None
     updated_at: UtcDatetime
-
-    @property
-    def trips_lost(self) -> int:
-        return self.trips - self.trips_won

@@ -102,36 +102,6 @@ class Exposure:
             ZERO,
         )
 
-    def notional(self) -> Decimal:
-        """The worst absolute notional over the order in which the reservations may fill, summed
-        over holdings.
-        """
-        return sum((self._worst(key) for key in self._keys()), ZERO)
-
-    def notional_at(self, venue: str) -> Decimal:
-        """The same at one venue."""
-        return sum(
-            (self._worst(key) for key in self._keys() if key.split("|", 1)[0] == venue), ZERO
-        )
-
-    def _keys(self) -> set[str]:
-        return {*self.holdings, *(_key(r.venue, r.symbol) for r in self.reservations.values())}
-
-    def _worst(self, key: str) -> Decimal:
-        holding = self.holdings.get(key)
-        quantity = holding.signed_qty if holding else ZERO
-        price = holding.price if holding else ZERO
-        buys = sells = ZERO
-        for reservation in self.reservations.values():
-            if reservation.protective or _key(reservation.venue, reservation.symbol) != key:
-                continue
-            price = max(price, reservation.price)
-            if reservation.side is OrderSide.BUY:
-                buys += reservation.quantity
-            else:
-                sells += reservation.quantity
-        return max(abs(quantity), abs(quantity + buys), abs(quantity - sells)) * price
-
     def reserve(self, intent_id: str, reservation: Reservation) -> "Exposure":
         return replace(self, reservations={**self.reservations, intent_id: reservation})
 

@@ -10,6 +10,14 @@ class FlattenStatus(StrEnum):
     CLOSING = "CLOSING"  # entries are canceled, positions closed; asked again until flat
     FLAT = "FLAT"  # every venue said so
     STUCK = "STUCK"  # a person must look: `remaining` says where; it is asked on
+    ABANDONED = "ABANDONED"  # somebody let trading go on before it was flat
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in {FlattenStatus.FLAT, FlattenStatus.ABANDONED}
+
+
+OPEN_FLATTENS = tuple(each for each in FlattenStatus if not each.is_terminal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

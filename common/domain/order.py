@@ -14,10 +14,6 @@ class OrderSide(StrEnum):
     SELL = "SELL"
 
     @property
-    def opposite(self) -> "OrderSide":
-        return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
-
-    @property
     def sign(self) -> int:
         return 1 if self is OrderSide.BUY else -1
 

@@ -60,10 +60,10 @@ class ParentStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        return self not in _OPEN
+        return self not in OPEN_PARENTS
 
 
-_OPEN = frozenset({ParentStatus.ACTIVE, ParentStatus.PAUSED, ParentStatus.CANCELING})
+OPEN_PARENTS = frozenset({ParentStatus.ACTIVE, ParentStatus.PAUSED, ParentStatus.CANCELING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,7 @@ class ParentOrder:
     filled_qty: Money = ZERO
     filled_notional: Money = ZERO  # quote currency, sum of fills' quantity x price
     commissions: Money = ZERO
+    filled_at: tuple[Venue, ...] = ()  # each once, in the order in which fills became known
     spawned: int = 0  # children so far; the next one's slice_no is one more
     failures: int = 0  # children in a row that ended with nothing
     open_children: dict[str, OpenChild] = field(default_factory=dict)  # by intent id
@@ -138,6 +139,3 @@ class ParentOrder:
     @property
     def avg_px(self) -> Money | None:
         return self.filled_notional / self.filled_qty if self.filled_qty else None
-
-    def candidate_at(self, venue: Venue) -> VenueCandidate | None:
-        return next((each for each in self.candidates if each.venue is venue), None)

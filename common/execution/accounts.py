@@ -27,6 +27,7 @@ def open_account(deployment: Deployment, now: datetime) -> Account:
         deployment_id=deployment.deployment_id,
         book=deployment.book,
         agent_id=deployment.agent_id,
+        paper=deployment.paper,
         starting=capital,
         cash=capital,
         day=day_of(now),

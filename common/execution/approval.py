@@ -14,7 +14,7 @@ from common.domain.order import OrderPlan
 from common.domain.signal import Delivery
 from common.execution.deliveries import approved_hash
 from common.execution.plan import plan_hash
-from common.ports import Create, DocumentStore, Ref
+from common.ports import Create, Document, Ref
 from common.wire import to_document
 
 KEPT = timedelta(days=7)
@@ -37,13 +37,18 @@ def has_own_approval(plan: OrderPlan) -> bool:
 
 def approval_write(plan: OrderPlan, by: str, *, now: datetime) -> Create:
     approval = PlanApproval(plan_hash=plan_hash(plan), by=by, approved_at=now)
-    ref = Ref(PLAN_APPROVALS, plan.intent_id)
-    return Create(ref, to_document(approval), expires_at=plan.expires_at + KEPT)
+    return Create(approval_ref(plan), to_document(approval), expires_at=plan.expires_at + KEPT)
 
 
-async def is_approved(store: DocumentStore, plan: OrderPlan, delivery: Delivery | None) -> bool:
-    """Catalogue case 85: not a plan that nobody made, nor one that was altered on the way."""
+def approval_ref(plan: OrderPlan) -> Ref:
+    return Ref(PLAN_APPROVALS, plan.intent_id)
+
+
+def is_approved(plan: OrderPlan, delivery: Delivery | None, approval: Document | None) -> bool:
+    """Catalogue case 85: not a plan that nobody made, nor one that was altered on the way.
+
+    `delivery` is the plan's, `approval` what is stored at its `approval_ref`.
+    """
     if not has_own_approval(plan):
         return delivery is not None and approved_hash(delivery, plan.intent_id) == plan_hash(plan)
-    found = await store.get(Ref(PLAN_APPROVALS, plan.intent_id))
-    return found is not None and found.data["plan_hash"] == plan_hash(plan)
+    return approval is not None and approval.data["plan_hash"] == plan_hash(plan)

@@ -18,7 +18,7 @@ from common.domain.order import (
     OrderStatus,
     SignedRequest,
 )
-from common.execution.outcome import Outcome
+from common.execution.outcome import Outcome, code_of_canceled
 from common.execution.request import request_hash
 from common.how.denial import Denial
 from common.messages import attempt_message
@@ -224,7 +224,8 @@ def intent_after(
     if filled > 0:
         return replace(known, status=IntentStatus.PARTIAL, reason_code="PARTIALLY_FILLED"), None
     if order.status is OrderStatus.CANCELED and order.time_in_force is TimeInForce.GTC:
-        return replace(known, status=IntentStatus.CANCELED), None
+        code = code_of_canceled(outcome)
+        return replace(known, status=IntentStatus.CANCELED, reason_code=code), None
     retry = retry_after(known, outcome, max_attempts=max_attempts, now=now)
     if retry is not None:
         return replace(known, status=IntentStatus.RETRYING, candidate=retry.candidate), retry

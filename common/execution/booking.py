@@ -1,4 +1,7 @@
-"""What fills do to the books: position, account, and a record of each fill. One commit's worth."""
+"""What fills do to the books: position, account, the agent's record, and a record of each fill.
+
+One commit's worth.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +18,8 @@ from common.domain.order import Fill, FillRecord, OrderPlan
 from common.domain.position import EXACT, Position, apply_fill
 from common.errors import InvalidInputError
 from common.execution.accounts import after_fill, open_account
-from common.ports import DocumentStore, Ref, Write
+from common.execution.track_records import record_writes
+from common.ports import DocumentStore, Increment, Ref, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Booking:
     position: Position
     account: Account
     records: tuple[FillRecord, ...]  # at least one
+    track_record: tuple[Increment, ...]  # what the trips that ended add to the agent's
     _stored_position: Stored[Position] | None
     _stored_account: Stored[Account] | None
 
@@ -33,6 +38,7 @@ class Booking:
             put(self._stored_position, position_ref(self.position), self.position),
             put(self._stored_account, account_ref(self.account.deployment_id), self.account),
             *(create(fill_ref(record.fill), record) for record in self.records),
+            *self.track_record,
         ]
 
     def held_in(self, exposure: Exposure) -> Exposure:
@@ -112,7 +118,9 @@ async def book_fills(
             )
         )
         position = after
-    return Booking(position, money, tuple(booked), stored, account)
+    known = account.value if account else None
+    added = await record_writes(store, known, money)
+    return Booking(position, money, tuple(booked), tuple(added), stored, account)
 
 
 async def _opened(store: DocumentStore, empty: Position, now: datetime) -> Account:

@@ -1,20 +1,16 @@
 """All documents that one order effect touches, read together before each compare-and-set."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from common.books import ACCOUNTS, EXPOSURES, ORDER_INTENTS, ORDERS, PARENT_ORDERS, book_named
-from common.documents import Stored, load
+from common.documents import Stored, load, stored_as
 from common.domain.account import Account
 from common.domain.exposure import Exposure
 from common.domain.order import Order, OrderIntent
 from common.domain.parent_order import ParentOrder
 from common.domain.signal import Delivery
 from common.errors import InvalidInputError
-from common.ports import Document, DocumentStore, Ref
-from common.wire import from_document
-
-T = TypeVar("T")
+from common.ports import DocumentStore, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +40,13 @@ async def load_case(store: DocumentStore, intent_id: str, client_order_id: str) 
         refs.append(Ref(PARENT_ORDERS, plan.parent_order_id))
     found = dict(zip(refs, await store.get_many(refs), strict=True))
     waiting = {ref.collection: document for ref, document in found.items()}
-    order = _stored(Order, waiting[ORDERS])
-    exposure = _stored(Exposure, waiting[EXPOSURES])
-    delivery = _stored(Delivery, waiting.get(book_named(plan.book).deliveries))
-    parent = _stored(ParentOrder, waiting.get(PARENT_ORDERS))
+    order = stored_as(Order, waiting[ORDERS])
+    exposure = stored_as(Exposure, waiting[EXPOSURES])
+    delivery = stored_as(Delivery, waiting.get(book_named(plan.book).deliveries))
+    parent = stored_as(ParentOrder, waiting.get(PARENT_ORDERS))
     lost = (plan.delivery_id and delivery is None) or (plan.parent_order_id and parent is None)
     if order is None or exposure is None or lost:
         raise InvalidInputError(
             "its order, exposure, delivery or parent order is missing", where=intent_id
         )
-    return Case(intent, order, exposure, delivery, parent, _stored(Account, waiting[ACCOUNTS]))
-
-
-def _stored(kind: type[T], document: Document | None) -> Stored[T] | None:
-    if document is None:
-        return None
-    return Stored(document.ref, from_document(kind, document.data), document.version)
+    return Case(intent, order, exposure, delivery, parent, stored_as(Account, waiting[ACCOUNTS]))

@@ -21,7 +21,7 @@ from common.domain.position import EXACT
 from common.execution.algorithms.parent import with_child_outcome
 from common.execution.booking import Booking
 from common.execution.case import Case
-from common.execution.parents import child_ended, with_rest_reserved
+from common.execution.parents import child_ended, filled_at, with_rest_reserved
 from common.messages import position_message
 
 
@@ -49,8 +49,9 @@ def parent_after(
         return case.parent.value
     with localcontext(EXACT):
         notional = sum((fill.last_qty * fill.last_px for fill in fills), ZERO)
+    known = filled_at(case.parent.value, (fill.venue for fill in fills))
     return with_child_outcome(
-        case.parent.value,
+        known,
         intent.plan.intent_id,
         new_qty=sum((fill.last_qty for fill in fills), ZERO),
         new_notional=notional,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from common.documents import Stored
 from common.domain.signal import Delivery, DeliveryLeg, SignalStatus
-from common.execution.signals import delivery_ends
+from common.execution.signals import FILLED, delivery_ends, place_of
 from common.ports import DocumentStore, Write
 
 
@@ -17,7 +17,8 @@ class End:
     status: SignalStatus
     reason_code: str
     reason: str
-    venue: str | None
+    venue: str | None  # MULTI: filled at several; None: the one that it was routed to
+    adds_venue: bool = False  # `venue` is of all that it has filled, not of one order alone
 
 
 def approved_hash(delivery: Delivery, intent_id: str) -> str | None:
@@ -60,19 +61,28 @@ async def intent_ends(
     delivery = stored.value
     leg = delivery.leg(intent_id)
     if leg is None:
-        if delivery.status is end.status:
+        if delivery.status is end.status and not _moves(delivery.venue, end):
             return []
         return await delivery_ends(store, stored, _ended(delivery, end, now))
-    if leg.status is end.status:
+    if leg.status is end.status and not _moves(leg.venue, end):
         return []
     ended_leg = replace(
-        leg, status=end.status, reason_code=end.reason_code, reason=end.reason, venue=end.venue
+        leg,
+        status=end.status,
+        reason_code=end.reason_code,
+        reason=end.reason,
+        venue=end.venue or leg.venue,
     )
     legs = tuple(ended_leg if each.intent_id == intent_id else each for each in delivery.legs)
     known = replace(delivery, legs=legs, updated_at=now)
     if not all(each.status.is_terminal for each in legs):
         return [stored.update(known)]
     return await delivery_ends(store, stored, _ended(known, _together(legs), now))
+
+
+def _moves(venue: str | None, end: End) -> bool:
+    """Whether what had ended as it does now has filled elsewhere, too."""
+    return end.adds_venue and end.venue is not None and end.venue != venue
 
 
 def _ended(delivery: Delivery, end: End, now: datetime) -> Delivery:
@@ -105,13 +115,10 @@ def _together(legs: Sequence[DeliveryLeg]) -> End:
         status = next(each for each in _WORST_FIRST if each in statuses)
     telling = next((leg for leg in legs if leg.status is status), None)
     telling = telling or next(leg for leg in legs if leg.status is not SignalStatus.EXECUTED)
-    filled = {leg.venue for leg in legs if leg.status in _FILLED}
+    filled = place_of(leg.venue for leg in legs if leg.venue and leg.status in FILLED)
     return End(
         status=status,
         reason_code="SPLIT_FILLED" if status is SignalStatus.EXECUTED else telling.reason_code,
         reason="; ".join(leg.reason for leg in legs if leg.reason),
-        venue=filled.pop() if len(filled) == 1 else ("MULTI" if filled else telling.venue),
+        venue=filled or telling.venue,
     )
-
-
-_FILLED = frozenset({SignalStatus.EXECUTED, SignalStatus.PARTIAL})

@@ -10,6 +10,9 @@ from common.domain.order import Fill, OrderReport, OrderStatus
 from common.how.limits import Refusal
 from common.redaction import redact
 
+NOT_FILLED_WITHIN_BOUND = "NOT_FILLED_WITHIN_BOUND"
+"""Of what had to fill at once; what rested and was canceled is CANCELED (`code_of_canceled`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -32,7 +35,7 @@ def from_report(report: OrderReport) -> Outcome:
         return unknown("The venue told a fill without a quantity or a price")
     code: str = report.status
     if report.status is OrderStatus.CANCELED and report.filled_qty == 0:
-        code = "NOT_FILLED_WITHIN_BOUND"
+        code = NOT_FILLED_WITHIN_BOUND
     return Outcome(
         status=report.status,
         code=code,
@@ -41,6 +44,13 @@ def from_report(report: OrderReport) -> Outcome:
         filled_qty=report.filled_qty,
         venue_order_id=report.venue_order_id,
     )
+
+
+def code_of_canceled(outcome: Outcome) -> str:
+    """Why an order has ended that might have rested for ever: it met no bound, it was canceled."""
+    if outcome.code == NOT_FILLED_WITHIN_BOUND:
+        return OrderStatus.CANCELED.value
+    return outcome.code
 
 
 def rejected(code: str, reason: str) -> Outcome:

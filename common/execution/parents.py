@@ -1,14 +1,18 @@
 """What a parent order holds of its deployment's exposure, and how its delivery ends with it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from common.domain.events import OutboxMessage
 from common.domain.exposure import Exposure, Reservation
+from common.domain.instrument import Venue
 from common.domain.money import ZERO
 from common.domain.parent_order import ParentOrder, ParentStatus
 from common.domain.signal import SignalStatus
 from common.execution.deliveries import End
+from common.execution.signals import place_of
 from common.messages import parent_message
 
 PARENT_END = {
@@ -55,13 +59,24 @@ def _reservation(parent: ParentOrder, quantity: Decimal) -> Reservation:
     )
 
 
+def filled_at(parent: ParentOrder, venues: Iterable[Venue]) -> ParentOrder:
+    """The parent with the `venues` of further fills of its children."""
+    return replace(parent, filled_at=tuple(dict.fromkeys((*parent.filled_at, *venues))))
+
+
 def parent_end(parent: ParentOrder) -> End:
-    """The end of the parent's part of its delivery. The parent must have ended."""
+    """The end of the parent's part of its delivery. The parent must have ended.
+
+    Its venue is where it filled, MULTI where it filled at several. Where nothing filled it is the
+    only one that it could go to; None where there were more.
+    """
+    only = parent.candidates[0].venue if len(parent.candidates) == 1 else None
     return End(
         status=PARENT_END[parent.status],
         reason_code=parent.reason_code,
         reason=parent.reason,
-        venue=parent.candidates[0].venue if len(parent.candidates) == 1 else None,
+        venue=place_of(parent.filled_at) or only,
+        adds_venue=bool(parent.filled_at),
     )
 
 

@@ -37,6 +37,7 @@ class Reconciliation:
     external_orders: tuple[str, ...]  # venue order ids that rest there and are not ours
     checked_at: UtcDatetime
     funded_until: UtcDatetime | None = None  # its funding payments are booked up to then
+    funded_while_flat: bool = False  # and that was asked when nothing was held any more
 
     @staticmethod
     def empty(deployment_id: str, venue: Venue, *, now: datetime) -> "Reconciliation":

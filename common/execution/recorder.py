@@ -268,14 +268,16 @@ class Recorder:
         self, case: Case, intent: OrderIntent, parent: ParentOrder | None, now: datetime
     ) -> list[Write]:
         """Of an order that went whole, with the order. A parent ends by `advance`; here it may
-        only end otherwise than it had, by a fill that came late.
+        only end otherwise than it had, or elsewhere too, by a fill that came late.
         """
         plan = intent.plan
         if case.delivery is None:
             return []
         if case.parent is not None:
-            ended = parent is not None and parent.status.is_terminal
-            if not ended or parent is None or parent.status is case.parent.value.status:
+            was = case.parent.value
+            if parent is None or not parent.status.is_terminal:
+                return []
+            if (parent.status, parent.filled_at) == (was.status, was.filled_at):
                 return []
             end = replace(parent_end(parent), reason_code="FILLED_LATE")
             return await intent_ends(

@@ -1,6 +1,6 @@
 """How a signal ends: from the ends of its deliveries, counted where they happen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from common.books import BOOKS, Book
@@ -13,6 +13,10 @@ from common.ports import DocumentStore, Increment, Query, Ref, Where, Write
 from common.wire import JsonObject, from_document
 
 TRIES = 8
+MULTI = "MULTI"
+"""In the place of a venue: filled at more than one."""
+
+FILLED = frozenset({SignalStatus.EXECUTED, SignalStatus.PARTIAL})
 HISTORY_MAX = 20
 """Routing records that are copied onto the signal itself; the rest stay in the history."""
 
@@ -28,26 +32,38 @@ async def delivery_ends(
     book = BOOKS[ended.book]
     signal = Ref(book.signals, ended.signal_id)
     before = stored.value.status
-    if before is ended.status:
-        return [stored.update(ended)]
     if not before.is_terminal:
         return [stored.update(ended), Increment(signal, f"outcomes.{ended.status}")]
+    if before is ended.status and stored.value.venue == ended.venue:
+        return [stored.update(ended)]
     record = await load(store, SignalRecord, signal)
     if record is None:
         return [stored.update(ended)]
-    outcomes = dict(record.value.outcomes)
+    return [stored.update(ended), record.update(_corrected(record.value, before, ended))]
+
+
+def place_of(venues: Iterable[str]) -> str | None:
+    """The one of the `venues`, MULTI where they are several, None where there is none."""
+    found = set(venues)
+    return found.pop() if len(found) == 1 else (MULTI if found else None)
+
+
+def _corrected(record: SignalRecord, before: SignalStatus, ended: Delivery) -> SignalRecord:
+    """With a delivery that had ended as `before`. Where fills were is never taken back."""
+    outcomes = dict(record.outcomes)
     outcomes[before] = outcomes.get(before, 1) - 1
     outcomes[ended.status] = outcomes.get(ended.status, 0) + 1
-    corrected = replace(record.value, outcomes=outcomes)
-    if corrected.status.is_terminal:
-        corrected = replace(
-            corrected,
-            status=overall(outcomes),
-            reason_code=ended.reason_code,
-            reason=ended.reason,
-            final_venue=corrected.final_venue or ended.venue,
-        )
-    return [stored.update(ended), record.update(corrected)]
+    corrected = replace(record, outcomes=outcomes)
+    if not corrected.status.is_terminal:
+        return corrected
+    places = (record.final_venue, ended.venue if ended.status in FILLED else None)
+    return replace(
+        corrected,
+        status=overall(outcomes),
+        reason_code=ended.reason_code,
+        reason=ended.reason,
+        final_venue=place_of(venue for venue in places if venue),
+    )
 
 
 async def finish_signal(store: DocumentStore, book: Book, signal_id: str) -> SignalStatus | None:
@@ -99,18 +115,17 @@ async def _ended(store: DocumentStore, book: Book, record: SignalRecord) -> Sign
     ]
     status = overall(record.outcomes)
     telling = next((item for item in deliveries if item.status is status), deliveries[0])
-    filled_at = {item.venue for item in deliveries if item.venue and item.status in _FILLED}
+    filled_at = {item.venue for item in deliveries if item.venue and item.status in FILLED}
     return replace(
         record,
         status=status,
         reason_code=telling.reason_code,
         reason=telling.reason,
-        final_venue=filled_at.pop() if len(filled_at) == 1 else ("MULTI" if filled_at else None),
+        final_venue=place_of(filled_at),
         routing_history=tuple(routing_entry(route) for route in routes),
     )
 
 
-_FILLED = frozenset({SignalStatus.EXECUTED, SignalStatus.PARTIAL})
 _WORST_FIRST = (
     SignalStatus.FAILED,
     SignalStatus.EXPIRED,
@@ -124,7 +139,7 @@ def overall(outcomes: Mapping[str, int]) -> SignalStatus:
     counts = {SignalStatus(name): count for name, count in outcomes.items() if count > 0}
     if set(counts) == {SignalStatus.EXECUTED}:
         return SignalStatus.EXECUTED
-    if set(counts) & _FILLED:
+    if set(counts) & FILLED:
         return SignalStatus.PARTIAL
     return next(status for status in _WORST_FIRST if status in counts)
 

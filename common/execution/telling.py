@@ -5,13 +5,20 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
-from common.domain.money import ZERO, plain
+from common.domain.money import ZERO
 from common.domain.notification import Notification, NotificationKind
-from common.domain.order import Fill, IntentStatus, Order, OrderIntent, OrderStatus
+from common.domain.order import (
+    Fill,
+    IntentStatus,
+    Order,
+    OrderIntent,
+    OrderPurpose,
+    OrderStatus,
+)
 from common.domain.position import EXACT
 from common.notifications import notification_writes
 from common.ports import Write
-from common.text import price
+from common.text import price, quantity
 
 _RISKS = {
     IntentStatus.REJECTED: "rejected",
@@ -70,7 +77,7 @@ def tell(
     elif after.status in _RISKS and after.status is not before.status:
         kind = NotificationKind.RISK
         text = (
-            f"{order.side} {plain(order.quantity)} {order.symbol} on {order.venue.label}"
+            f"{order.side} {quantity(order.quantity)} {order.symbol} on {order.venue.label}"
             f" {_RISKS[after.status]}: {after.reason or after.reason_code}"
         )
         cause = f"{after.status}:{before.audit_head}"  # it may come to that a second time
@@ -94,22 +101,29 @@ def overfilled(intent: OrderIntent, order: Order) -> bool:
 def _settled(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
     if fills:
         return _trade(intent, order, fills)
-    wish = f"{order.side} {plain(order.quantity)} {order.symbol} on {order.venue.label}"
+    wish = f"{order.side} {quantity(order.quantity)} {order.symbol} on {order.venue.label}"
     if order.filled_qty:
-        return f"{wish} filled no more than the {plain(order.filled_qty)} booked before"
+        return f"{wish} filled no more than the {quantity(order.filled_qty)} booked before"
     return f"{wish} did not fill"
 
 
 def _trade(intent: OrderIntent, order: Order, fills: tuple[Fill, ...]) -> str:
-    quantity = sum((fill.last_qty for fill in fills), ZERO)
+    filled = sum((fill.last_qty for fill in fills), ZERO)
     spent = sum((fill.last_qty * fill.last_px for fill in fills), ZERO)
     fee = sum((fill.commission for fill in fills), ZERO)
-    part = "" if order.status is OrderStatus.FILLED else f" of {plain(order.quantity)}"
+    part = "" if order.status is OrderStatus.FILLED else f" of {quantity(order.quantity)}"
     return (
-        f"{order.side} {plain(quantity)}{part} {order.symbol} on {order.venue.label}"
-        f" at {price(spent / quantity)}, {_cents(spent)} USD, fee {_cents(fee)}"
-        f" ({intent.plan.agent_id})"
+        f"{order.side} {quantity(filled)}{part} {order.symbol} on {order.venue.label}"
+        f" at {price(spent / filled)}, {_cents(spent)} USD, fee {_cents(fee)}"
+        f" ({intent.plan.agent_id}){_why(intent.plan.purpose)}"
     )
+
+
+def _why(purpose: OrderPurpose) -> str:
+    """`(stop loss)`, `(take profit)`; nothing of an entry, which its signal tells of."""
+    if purpose is OrderPurpose.ENTRY:
+        return ""
+    return f" ({purpose.lower().replace('_', ' ')})"
 
 
 def _cents(value: Decimal) -> str:

@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from common.config import LimitSettings
+from common.domain.money import ZERO
+from common.domain.position import EXACT
 from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.how.portfolio_state import PortfolioState
@@ -17,6 +19,15 @@ class Worth:
     equity: Decimal
     day_start: Decimal  # what the day's loss is counted from
     peak: Decimal  # the highest so far, this moment's included
+
+
+def has_lost(share: Decimal, *, of: Decimal, now_at: Decimal) -> bool:
+    """Whether what was worth `of` has lost `share` of it (a fraction) or more, to the last digit.
+
+    The one comparison of the limits on losses: what is refused at the gate is what `monitor`
+    reduces for. Nothing is a share of nothing: `of` <= 0 has lost none.
+    """
+    return of > ZERO and EXACT.subtract(of, now_at) >= EXACT.multiply(share, of)
 
 
 def worth_of(state: PortfolioState, *, now: datetime, settings: LimitSettings) -> Worth | Refusal:

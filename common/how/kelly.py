@@ -1,14 +1,14 @@
 """How much to stake on a measured edge: Kelly's fraction, shrunk while the record is short."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 
-from common.domain.account import Account
 from common.domain.money import ZERO
 
 PRIOR_TRIPS = 20
-"""The strength of the prior belief that there is no edge: a record of as many trips counts half."""
+"""The strength of the prior belief that there is no edge: a record of as many trips counts half,
+and one of fewer is not asked at all.
+"""
 
 _HALF = PRIOR_TRIPS // 2
 _EXACT = Context(prec=400)  # products of figures of up to 90 digits each
@@ -17,27 +17,25 @@ _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackRecord:
-    """An agent's round trips as its accounts measured them, after commissions."""
+    """An agent's round trips as the accounts of all its deployments measured them, after
+    commissions; a larger deployment's trips weigh more.
+    """
 
-    trips: int
-    won: int
-    gains: Decimal  # quote currency, sum of the won ones, >= 0
-    losses: Decimal  # sum of the others, <= 0
-
-    @staticmethod
-    def of(accounts: Iterable[Account]) -> "TrackRecord":
-        """Of one deployment, or of several together; a larger one's trips then weigh more."""
-        listed = tuple(accounts)
-        return TrackRecord(
-            trips=sum(account.trips for account in listed),
-            won=sum(account.trips_won for account in listed),
-            gains=sum((account.trip_gains for account in listed), ZERO),
-            losses=sum((account.trip_losses for account in listed), ZERO),
-        )
+    trips: int = 0
+    won: int = 0
+    gains: Decimal = ZERO  # quote currency, sum of the won ones, >= 0
+    losses: Decimal = ZERO  # sum of the others, <= 0
+    problem: str = ""  # why nothing can be said of it
 
     @property
     def is_sound(self) -> bool:
-        return 0 <= self.won <= self.trips and self.gains >= ZERO >= self.losses
+        counted = 0 <= self.won <= self.trips and self.gains >= ZERO >= self.losses
+        return counted and not self.problem
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it says too little to stake by."""
+        return self.trips < PRIOR_TRIPS
 
 
 def kelly_fraction(record: TrackRecord) -> Decimal:

@@ -88,18 +88,30 @@ def check_bounds(limits: RiskLimits, settings: LimitSettings) -> None:
     """Whether a person may have these limits set; `check_meaning` included.
 
     Raises:
-        InvalidInputError: LIMIT_ABOVE_CAP or LIMIT_BELOW_MINIMUM, or one of `check_meaning`.
+        InvalidInputError: LIMIT_ABOVE_CAP or LIMIT_BELOW_MINIMUM of the first, whose message names
+            the others too; or one of `check_meaning`.
     """
     check_meaning(limits)
     allowed = bounds(settings)
-    for path, value in _set_values(limits):
-        bound = allowed[".".join(path.split(".")[:2])]
-        if value > bound.at_most:
-            detail = f"must be at most {plain(bound.at_most)}"
-            raise InvalidInputError(detail, code="LIMIT_ABOVE_CAP", where=path)
-        if value < bound.at_least:
-            detail = f"must be at least {plain(bound.at_least)}"
-            raise InvalidInputError(detail, code="LIMIT_BELOW_MINIMUM", where=path)
+    found = [
+        problem
+        for path, value in _set_values(limits)
+        if (problem := _beyond(path, value, allowed[".".join(path.split(".")[:2])])) is not None
+    ]
+    if found:
+        first, *others = found
+        detail = "; ".join([first.message, *map(str, others)])
+        raise InvalidInputError(detail, code=first.code, where=first.where)
+
+
+def _beyond(path: str, value: Decimal | int, bound: Bounds) -> InvalidInputError | None:
+    if value > bound.at_most:
+        detail = f"must be at most {plain(bound.at_most)}"
+        return InvalidInputError(detail, code="LIMIT_ABOVE_CAP", where=path)
+    if value < bound.at_least:
+        detail = f"must be at least {plain(bound.at_least)}"
+        return InvalidInputError(detail, code="LIMIT_BELOW_MINIMUM", where=path)
+    return None
 
 
 def check_meaning(limits: RiskLimits) -> None:

@@ -13,6 +13,7 @@ from common.documents import Stored, every
 from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
 from common.domain.moment import EPOCH
+from common.domain.money import parse_decimal
 from common.domain.notification import Notification, NotificationKind
 from common.domain.risk_limits import RiskLimits
 from common.domain.scope import PLATFORM_SCOPE, Scope
@@ -21,6 +22,7 @@ from common.how.existence import require_scope
 from common.how.limit_bounds import BLOCKS, SCOPES, check_bounds
 from common.how.limit_documents import (
     ScopeLimits,
+    default_limits,
     limits_ref,
     limits_writes,
     read_limits,
@@ -28,6 +30,7 @@ from common.how.limit_documents import (
 )
 from common.notifications import notification_writes
 from common.ports import Clock, Document, DocumentStore
+from common.text import quantity
 from common.wire import from_document, to_document
 
 NOBODY = "sapphire"
@@ -37,6 +40,11 @@ NAMED_MAX = 6  # changes in one message; the audit row has them all
 
 Changes = Mapping[str, Mapping[str, object]]
 """New values by block ("order", "deployment", "total") and name; None takes a limit away."""
+
+
+Differences = Mapping[str, tuple[object, object]]
+"""What changes, by path (`order.max_notional`): the values before and after as documents hold them.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +90,15 @@ async def change_limits(
         if found.problem and document is not None:
             _require_mended(document, after)
         stored = Stored(document.ref, before, document.version) if document else None
-        told, message = notification_writes(_notification(after, differences, now))
+        usual = default_limits(settings, now)
+        told, message = notification_writes(_notification(after, differences, usual))
+        changes = {path: f"{old} -> {new}" for path, (old, new) in differences.items()}
         audit = audit_write(
             "limits-changed",
             wish.scope.key,
             at=now,
             step=after.version,
-            facts={"reason": wish.reason, "by": wish.by, **differences},
+            facts={"reason": wish.reason, "by": wish.by, **changes},
         )
         await store.commit([*limits_writes(stored, after), audit, *told])
         return after, [message]
@@ -147,14 +157,13 @@ def _block(before: Any, changes: Mapping[str, object]) -> Any:
     return replace(before, **new)
 
 
-def _differences(before: RiskLimits, after: RiskLimits) -> dict[str, str]:
-    """What changes, by path: `25000 -> 20000`."""
+def _differences(before: RiskLimits, after: RiskLimits) -> Differences:
     found = {}
     for block in BLOCKS:
         old, new = (to_document(getattr(each, block)) for each in (before, after))
         for each in fields(getattr(after, block)):
             if old[each.name] != new[each.name]:
-                found[f"{block}.{each.name}"] = f"{old[each.name]} -> {new[each.name]}"
+                found[f"{block}.{each.name}"] = (old[each.name], new[each.name])
     return found
 
 
@@ -167,15 +176,31 @@ def _require_mended(document: Document, after: RiskLimits) -> None:
         raise DeniedError("LIMITS_UNREADABLE", detail) from None
 
 
-def _notification(after: RiskLimits, differences: Mapping[str, str], now: datetime) -> Notification:
-    label = Scope.parse(after.scope).label
-    named = [f"{path} {words}" for path, words in differences.items()]
+def _notification(after: RiskLimits, differences: Differences, usual: RiskLimits) -> Notification:
+    """What differs from Sapphire's own defaults comes first: a person has thought of that."""
+    meant = sorted(differences, key=lambda path: _of(usual, path) == differences[path][1])
+    named = [
+        f"{path} {_said(differences[path][0])} -> {_said(differences[path][1])}" for path in meant
+    ]
     more = [f"and {len(named) - NAMED_MAX} more"] if len(named) > NAMED_MAX else []
     changes = ", ".join([*named[:NAMED_MAX], *more]) or "taken over as they are"
+    label = Scope.parse(after.scope).label
     return Notification(
         notification_id=prefixed_id("ntf", "limits", after.scope, after.version),
         kind=NotificationKind.RISK,
-        text=f"{after.changed_by} changed the limits of {label}: {changes}. {after.reason}",
+        text=f"{after.changed_by} changed the limits of {label}: {changes} (why: {after.reason})",
         subject_id=after.scope,
-        created_at=now,
+        created_at=after.changed_at,
     )
+
+
+def _of(limits: RiskLimits, path: str) -> object:
+    block, name = path.split(".")
+    return to_document(getattr(limits, block))[name]
+
+
+def _said(value: object) -> str:
+    """A value of a document for people: `25,000`, `none`, `BTC 2 and ETH 10`."""
+    if isinstance(value, Mapping):
+        return " and ".join(f"{symbol} {_said(most)}" for symbol, most in value.items()) or "none"
+    return "none" if value is None else quantity(parse_decimal(str(value)))

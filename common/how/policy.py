@@ -36,8 +36,6 @@ class PolicyVerdict:
     version: str
     exits: ExitRules | None  # of what it opens; None: the position keeps the rules it has
     venues: tuple[Venue, ...] | None  # where it may open; None: everywhere
-    max_exposure: Decimal | None  # the user's own, beside the platform's; never instead
-    max_leverage: Decimal | None
     steps: tuple[str, ...]  # how the quantity came about, for the audit
 
     @property
@@ -56,7 +54,8 @@ class _Case:
     side: OrderSide
     price: Decimal
     volatility_day: Decimal | None
-    record: TrackRecord | None
+    record: TrackRecord
+    starter: Decimal
     now: datetime
 
     def target(self, size: SizeModel) -> Target | Refusal:
@@ -66,6 +65,7 @@ class _Case:
             price=self.price,
             volatility_day=self.volatility_day,
             record=self.record,
+            starter=self.starter,
         )
 
 
@@ -97,7 +97,8 @@ def apply_policy(
     held: Decimal,
     price: Decimal,
     volatility_day: Decimal | None,
-    record: TrackRecord | None,
+    record: TrackRecord,
+    starter: Decimal,
     now: datetime,
 ) -> PolicyVerdict | Refusal:
     """What of `signal` may go for `deployment`; without a policy, its own size (pass-through).
@@ -109,6 +110,8 @@ def apply_policy(
     The size is the signal's, or the policy's model's where that is smaller; times the risk
     modifier; at most the policy's largest order; and never less than what closes. It is never
     more than without a policy.
+
+    `record` and `starter` are what KELLY is sized by (sizing.py).
 
     Exits are the signal's, each field replaced by the policy's own where it has one, also by a
     wider one: the user's money, the user's distance.
@@ -126,6 +129,7 @@ def apply_policy(
         price=price,
         volatility_day=volatility_day,
         record=record,
+        starter=starter,
         now=now,
     )
     own = case.target(signal.size_model)
@@ -142,8 +146,6 @@ def apply_policy(
         version=UNCHANGED if policy is None else policy.name,
         exits=_exits(signal.risk_model, rules) if opens else None,
         venues=rules.allowed_venues if opens else None,
-        max_exposure=rules.max_exposure,
-        max_leverage=rules.max_leverage,
         steps=sized.steps,
     )
 
@@ -167,26 +169,39 @@ def _sized(case: _Case, rules: PolicyRules, own: Target, closes: Decimal) -> _Si
     return _Sized(closes, (*so_far, f"the {figure(closes)} that close what is held go whole"))
 
 
-def _opening_refusal(case: _Case, rules: PolicyRules) -> Refusal | None:
-    """Why nothing may be opened; None when it may."""
-    signal, symbol = case.signal, case.signal.symbol
+def entry_refusal(
+    rules: PolicyRules, *, symbol: str, side: OrderSide, now: datetime
+) -> Refusal | None:
+    """Why nothing of `symbol` may be opened on `side` now, whatever signal asks; None when it may.
+
+    Asked again for each slice of a parent order: rules hold from the moment they are set.
+    """
     allowed = rules.allowed_symbols is None or symbol in rules.allowed_symbols
     if not allowed or symbol in rules.denied_symbols:
         detail = f"The policy does not allow {symbol}"
         return Refusal(Denial.POLICY_SYMBOL_NOT_ALLOWED, detail)
     refused = {Direction.LONG_ONLY: OrderSide.SELL, Direction.SHORT_ONLY: OrderSide.BUY}
-    if refused.get(rules.direction) is case.side:
+    if refused.get(rules.direction) is side:
         detail = f"The policy is {rules.direction}, and this would open the other way"
         return Refusal(Denial.POLICY_DIRECTION_NOT_ALLOWED, detail)
+    if rules.sessions and not is_open(rules.sessions, now):
+        detail = f"The policy allows no entry at {now:%a %H:%M} UTC"
+        return Refusal(Denial.POLICY_OUTSIDE_SESSION, detail)
+    return None
+
+
+def _opening_refusal(case: _Case, rules: PolicyRules) -> Refusal | None:
+    """Why nothing may be opened; None when it may."""
+    signal = case.signal
+    refusal = entry_refusal(rules, symbol=signal.symbol, side=case.side, now=case.now)
+    if refusal is not None:
+        return refusal
     if rules.min_confidence is not None and signal.confidence < rules.min_confidence:
         detail = (
             f"The confidence of {figure(signal.confidence)} is below the policy's"
             f" {figure(rules.min_confidence)}"
         )
         return Refusal(Denial.POLICY_CONFIDENCE_BELOW_MINIMUM, detail)
-    if rules.sessions and not is_open(rules.sessions, case.now):
-        detail = f"The policy allows no entry at {case.now:%a %H:%M} UTC"
-        return Refusal(Denial.POLICY_OUTSIDE_SESSION, detail)
     enabled = case.deployment.enabled_venues
     if rules.allowed_venues is not None and not set(rules.allowed_venues) & set(enabled):
         detail = "The policy allows no venue that the deployment has enabled"

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from common.books import ACCOUNTS, EXPOSURES, MARKET_SNAPSHOTS
 from common.config import LimitSettings
-from common.documents import Stored
+from common.documents import Stored, stored_as
 from common.domain.account import Account
 from common.domain.agent import Deployment
 from common.domain.exposure import Exposure
@@ -22,17 +21,17 @@ from common.domain.scope import (
     venue_scope,
 )
 from common.how.effective_limits import NO_RULES, EffectiveLimits, effective
+from common.how.kelly import TrackRecord
 from common.how.limit_documents import ScopeLimits, limits_ref, read_limits
 from common.how.limits import Refusal
 from common.how.marks import Mark, mark_of
 from common.how.policy import policy_of, policy_ref
 from common.how.risk_totals import ScopeTotals, read_totals, totals_refs
 from common.how.throttles import OrderThrottle, read_throttle, throttle_ref
+from common.how.track_records import read_record, record_refs
 from common.how.trading_state import Standing, standing, state_ref
 from common.ports import Document, DocumentStore, Ref
 from common.wire import from_document
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,7 @@ class PortfolioState:
     symbol: str
     exposure: Stored[Exposure] | None
     account: Stored[Account] | None
+    record: TrackRecord  # of the agent, over all its deployments of this one's kind
     policy: Policy | Refusal | None
     throttle: Stored[OrderThrottle] | Refusal | None  # of the deployment and the symbol
     agent_throttle: Stored[OrderThrottle] | Refusal | None  # of the agent and the symbol
@@ -95,6 +95,7 @@ async def read_portfolio_state(
     own = deployment_scope(deployment.deployment_id)
     wide = (PLATFORM_SCOPE, agent, *map(venue_scope, venues))
     single = _SingleRefs.of(deployment, symbol)
+    record = record_refs(deployment.book, deployment.agent_id, paper=deployment.paper)
     limits = {scope: limits_ref(scope) for scope in (*wide, own)}
     totals = {scope: totals_refs(scope, now) for scope in wide}
     states = order_scopes(
@@ -108,18 +109,20 @@ async def read_portfolio_state(
         store,
         [
             *single.refs,
+            *record,
             *limits.values(),
             *(state_ref(scope) for scope in states),
             *(ref for refs in totals.values() for ref in refs),
         ],
     )
-    exposure = _stored(Exposure, found[single.exposure])
+    exposure = stored_as(Exposure, found[single.exposure])
     market = found[single.market]
     return PortfolioState(
         deployment=deployment,
         symbol=symbol,
         exposure=exposure,
-        account=_stored(Account, found[single.account]),
+        account=stored_as(Account, found[single.account]),
+        record=read_record([found[ref] for ref in record]),
         policy=policy_of(found[single.policy]),
         throttle=read_throttle(found[single.throttle]),
         agent_throttle=read_throttle(found[single.agent_throttle]),
@@ -201,9 +204,3 @@ def _standings(
         graver = own.state.severity - shared.state.severity
         result[scope.name] = own if graver > 0 or (graver == 0 and narrower) else shared
     return result
-
-
-def _stored(kind: type[T], document: Document | None) -> Stored[T] | None:
-    if document is None:
-        return None
-    return Stored(document.ref, from_document(kind, document.data), document.version)

@@ -33,12 +33,12 @@ from common.config import LimitSettings
 from common.domain.account import Account
 from common.domain.exposure import Exposure, Reservation
 from common.domain.moment import iso
-from common.domain.money import ONE, ZERO, plain
+from common.domain.money import ONE, ZERO
 from common.domain.order import OrderSide
 from common.domain.position import EXACT
 from common.how.denial import Denial
 from common.how.effective_limits import EffectiveLimits
-from common.how.equity import Worth, worth_of
+from common.how.equity import Worth, has_lost, worth_of
 from common.how.limits import Refusal
 from common.how.marks import Mark
 from common.how.portfolio_state import PortfolioState
@@ -55,6 +55,7 @@ from common.how.worst_case import (
     only_reduces,
     open_orders,
 )
+from common.text import quantity
 
 MAINTENANCE = Decimal("0.5")
 """Of the margin that a position is opened with, what keeps it from being liquidated: Hyperliquid's
@@ -149,8 +150,10 @@ def _collar(order: OrderRisk, mark: Mark, limits: EffectiveLimits) -> Refusal | 
         if order.price > ZERO and abs(worse) <= allowed * reference:
             return None
     name = "mark" if order.trigger_price is None else "trigger"
-    words = f"price={plain(order.price)} {name}={plain(reference)}"
-    detail = f"{order.symbol}: {words} max={plain(allowed)}"
+    detail = (
+        f"{order.symbol}: the price of {_figure(order.price)} is too far from the {name} of"
+        f" {_figure(reference)}; the limit is {_percent(allowed)}"
+    )
     return Refusal(Denial.PRICE_OUTSIDE_COLLAR, detail)
 
 
@@ -167,8 +170,8 @@ def _period(mark: Mark, limits: EffectiveLimits, settings: LimitSettings) -> Ref
         low, high = found
         if mark.price - low > collar * low or high - mark.price > collar * high:
             detail = (
-                f"{mark.symbol}: mark={plain(mark.price)} after {plain(low)} to {plain(high)}"
-                f" within {period_s} s, max={plain(collar)}"
+                f"{mark.symbol}: the mark is {quantity(mark.price)} after {quantity(low)} to"
+                f" {quantity(high)} within {period_s} s; the limit is {_percent(collar)}"
             )
             return Refusal(Denial.PRICE_MOVED_TOO_FAR, detail)
     return None
@@ -177,11 +180,17 @@ def _period(mark: Mark, limits: EffectiveLimits, settings: LimitSettings) -> Ref
 def _size(order: OrderRisk, mark: Mark, limits: EffectiveLimits) -> Refusal | None:
     notional = order.quantity * max(order.price, mark.price)
     if notional > limits.max_notional:
-        detail = f"{order.symbol}: notional={_money(notional)} max={plain(limits.max_notional)}"
+        detail = (
+            f"{order.symbol}: the order would be {_money(notional)} at its worst price; the limit"
+            f" is {_money(limits.max_notional)}"
+        )
         return Refusal(Denial.NOTIONAL_EXCEEDS_MAX_PER_ORDER, detail)
     most = limits.max_quantity.get(order.symbol)
     if most is not None and order.quantity > most:
-        detail = f"{order.symbol}: quantity={plain(order.quantity)} max={plain(most)}"
+        detail = (
+            f"{order.symbol}: the order is of {quantity(order.quantity)}; the limit is"
+            f" {quantity(most)}"
+        )
         return Refusal(Denial.QUANTITY_EXCEEDS_MAX_PER_ORDER, detail)
     return None
 
@@ -247,21 +256,25 @@ def _pause(
     for losses, seconds in limits.cool_downs:
         over_at = account.last_loss_at + timedelta(seconds=seconds)
         if account.losses_in_row >= losses and now < over_at:
-            detail = f"{symbol}: losses_in_row={account.losses_in_row}, entries from {iso(over_at)}"
+            detail = (
+                f"{symbol}: {account.losses_in_row} losses in a row; entries wait until"
+                f" {iso(over_at)}"
+            )
             return Refusal(Denial.COOLING_DOWN, detail)
     return None
 
 
 def _losses(symbol: str, worth: Worth, limits: EffectiveLimits) -> Refusal | None:
     for code, name, base, most in (
-        (Denial.DAILY_LOSS_EXCEEDED, "daily_loss", worth.day_start, limits.max_daily_loss),
+        (Denial.DAILY_LOSS_EXCEEDED, "loss of the day", worth.day_start, limits.max_daily_loss),
         (Denial.DRAWDOWN_EXCEEDED, "drawdown", worth.peak, limits.max_drawdown),
     ):
-        if most is not None and base > ZERO and base - worth.equity > most * base:
-            lost = _fraction(base - worth.equity, base)
-            return Refusal(code, f"{symbol}: {name}={lost} max={plain(most)}")
+        if most is not None and has_lost(most, of=base, now_at=worth.equity):
+            lost = _percent(_fraction(base - worth.equity, base))
+            detail = f"{symbol}: the {name} is {lost}; the limit is {_percent(most)}"
+            return Refusal(code, detail)
     if worth.equity <= ZERO:
-        detail = f"{symbol}: equity={_money(worth.equity)}"
+        detail = f"{symbol}: no equity is left: {_money(worth.equity)}"
         return Refusal(Denial.CUM_MARGIN_EXCEEDS_FREE_BALANCE, detail)
     return None
 
@@ -272,7 +285,10 @@ def _orders(
     most, orders = limits.max_open_orders, open_orders(after)
     if most is None or orders <= most or orders <= open_orders(before):
         return None
-    return Refusal(Denial.OPEN_ORDERS_EXCEED_MAX, f"{symbol}: open_orders={orders} max={most}")
+    return Refusal(
+        Denial.OPEN_ORDERS_EXCEED_MAX,
+        f"{symbol}: {orders} orders would be open; the limit is {most}",
+    )
 
 
 def _worst_case(
@@ -288,7 +304,10 @@ def _worst_case(
     """
     total = gross(worst)
     if total > limits.max_exposure:
-        detail = f"{symbol}: exposure={_money(total)} max={plain(limits.max_exposure)}"
+        detail = (
+            f"{symbol}: positions and orders would be {_money(total)} at worst; the limit is"
+            f" {_money(limits.max_exposure)}"
+        )
         return Refusal(Denial.EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT, detail)
     of_symbol = notional_of(symbol, worst)
     for code, name, notional, most in (
@@ -296,12 +315,16 @@ def _worst_case(
         (Denial.CONCENTRATION_EXCEEDS_MAX, "concentration", of_symbol, limits.max_concentration),
     ):
         if most is not None and notional > most * equity:
-            detail = f"{symbol}: {name}={_fraction(notional, equity)} max={plain(most)}"
+            times = quantity(_fraction(notional, equity))
+            detail = f"{symbol}: the {name} would be {times}; the limit is {quantity(most)}"
             return Refusal(code, detail)
     margin = total * (limits.margin_fraction or ZERO)
     free = equity * (ONE - (limits.margin_buffer or ZERO))
     if margin > free:
-        detail = f"{symbol}: margin={_money(margin)} free={_money(free, ROUND_DOWN)}"
+        detail = (
+            f"{symbol}: a margin of {_money(margin)} would be bound, and"
+            f" {_money(free, ROUND_DOWN)} is free for it"
+        )
         return Refusal(Denial.CUM_MARGIN_EXCEEDS_FREE_BALANCE, detail)
     move = limits.liquidation_buffer
     if move is None:
@@ -309,14 +332,25 @@ def _worst_case(
     left, needed = equity - total * move, margin * (ONE + move) * MAINTENANCE
     if left >= needed:
         return None
-    words = f"equity={_money(left, ROUND_DOWN)} maintenance={_money(needed)}"
-    detail = f"{symbol}: {words} after a move of {plain(move)}"
+    words = f"{_money(left, ROUND_DOWN)} of equity, and {_money(needed)} must be kept"
+    detail = f"{symbol}: an adverse move of {_percent(move)} would leave {words}"
     return Refusal(Denial.LIQUIDATION_TOO_CLOSE, detail)
 
 
 def _money(value: Decimal, rounding: str = ROUND_UP) -> str:
-    return plain(value.quantize(_CENT, rounding=rounding))
+    """`$502.30`; whole dollars without cents."""
+    cents = value.quantize(_CENT, rounding=rounding)
+    text = f"{abs(cents):,.2f}".removesuffix(".00")
+    return f"{'-' if cents < 0 else ''}${text}"
 
 
-def _fraction(value: Decimal, base: Decimal) -> str:
-    return plain((value / base).quantize(_TEN_THOUSANDTH, rounding=ROUND_UP))
+def _figure(value: Decimal) -> str:
+    return quantity(value) if value.is_finite() else str(value)
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{quantity(fraction * 100)} %"
+
+
+def _fraction(value: Decimal, base: Decimal) -> Decimal:
+    return (value / base).quantize(_TEN_THOUSANDTH, rounding=ROUND_UP)

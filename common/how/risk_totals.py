@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from common.books import RISK_TOTALS
-from common.domain.money import plain
 from common.domain.risk_limits import TotalLimits
 from common.domain.scope import Scope, ScopeKind
 from common.how.denial import Denial
@@ -114,18 +113,25 @@ def _check_one(
     gross, orders = found.gross_cents + more.gross_cents, found.open_orders + more.open_orders
     most = limit.max_exposure
     if most is not None and gross > most * 100 and (adding is None or more.gross_cents > 0):
-        words = f"{scope.label}: exposure={_money(gross)} max={plain(most)}"
+        words = (
+            f"{scope.label}: positions and orders would be {_money(gross)} in all; the limit is"
+            f" {_money(most * 100)}"
+        )
         return Refusal(Denial.EXPOSURE_EXCEEDS_MAX_OF_SCOPE, words)
     allowed = limit.max_open_orders
     if allowed is not None and orders > allowed and (adding is None or more.open_orders > 0):
-        words = f"{scope.label}: open_orders={orders} max={allowed}"
+        words = f"{scope.label}: {orders} orders would be open; the limit is {allowed}"
         return Refusal(Denial.OPEN_ORDERS_EXCEED_MAX_OF_SCOPE, words)
     loss = limit.max_daily_loss
     if loss is not None and -found.result_cents > loss * 100:
-        words = f"{scope.label}: daily_loss={_money(-found.result_cents)} max={plain(loss)}"
+        words = (
+            f"{scope.label}: the loss of the day is {_money(-found.result_cents)}; the limit is"
+            f" {_money(loss * 100)}"
+        )
         return Refusal(Denial.DAILY_LOSS_EXCEEDED_IN_SCOPE, words)
     return None
 
 
-def _money(cents: int) -> str:
-    return plain(Decimal(cents) / 100)
+def _money(cents: Decimal | int) -> str:
+    """`$502.30`; whole dollars without cents."""
+    return f"${f'{Decimal(cents) / 100:,.2f}'.removesuffix('.00')}"

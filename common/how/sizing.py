@@ -43,7 +43,8 @@ def target_quantity(
     capital: Decimal,
     price: Decimal,
     volatility_day: Decimal | None,
-    record: TrackRecord | None,
+    record: TrackRecord,
+    starter: Decimal,
 ) -> Target | Refusal:
     """Base units before the policy, the limits and lots; `price` > 0 in quote currency.
 
@@ -52,7 +53,10 @@ def target_quantity(
     - volatility: a notional that moves by `value` percent of the capital when the price moves by
       one standard deviation of a day, capital x value / 100 / volatility_day, and at most the
       capital. `volatility_day` is a fraction, 0.04 = 4 %.
-    - kelly: `value` percent of `kelly_fraction(record)` of the capital, at most `KELLY_SHARE_MAX`.
+    - kelly: `value` percent of f of the capital, at most `KELLY_SHARE_MAX`. f is
+      `kelly_fraction(record)`, whose formula and sources stand there. While the record has fewer
+      than `PRIOR_TRIPS` trips, f = `starter`, a configured fraction: Kelly's rule says what to
+      stake on a known edge, and the first trips are what it becomes known by.
 
     Refused: SIZE_NEEDS_VOLATILITY where it is not known or 0, which says that the price stood
     still, not that it will; KELLY_NO_EDGE; QUANTITY_ROUNDS_TO_ZERO.
@@ -60,7 +64,7 @@ def target_quantity(
     if size.type is SizeType.QUANTITY:
         target = Target(size.value, f"a quantity of {figure(size.value)}")
     else:
-        stake = _stake(size, capital, volatility_day, record)
+        stake = _stake(size, capital, volatility_day, (record, starter))
         if isinstance(stake, Refusal):
             return stake
         quantity = quantity_at(stake.notional, price)
@@ -88,13 +92,16 @@ def percent(fraction: Decimal) -> str:
 
 
 def _stake(
-    size: SizeModel, capital: Decimal, volatility_day: Decimal | None, record: TrackRecord | None
+    size: SizeModel,
+    capital: Decimal,
+    volatility_day: Decimal | None,
+    measured: tuple[TrackRecord, Decimal],
 ) -> _Stake | Refusal:
     match size.type:
         case SizeType.VOLATILITY:
             return _by_volatility(size.value, capital, volatility_day)
         case SizeType.KELLY:
-            return _by_kelly(size.value, capital, record)
+            return _by_kelly(size.value, capital, *measured)
         case SizeType.PERCENTAGE:
             share = _percent_of(capital, size.value)
             return _Stake(share, f"{figure(size.value)} % of {figure(capital)}")
@@ -115,15 +122,21 @@ def _by_volatility(
     return _Stake(notional, f"{words}: {figure(notional)}{whole}")
 
 
-def _by_kelly(value: Decimal, capital: Decimal, record: TrackRecord | None) -> _Stake | Refusal:
-    best = kelly_fraction(record) if record else ZERO
-    measured = f"{record.won} of {record.trips} trips won" if record else "no trip so far"
+def _by_kelly(
+    value: Decimal, capital: Decimal, record: TrackRecord, starter: Decimal
+) -> _Stake | Refusal:
+    measured = f"{record.won} of {record.trips} trips won" if record.trips else "no trip so far"
+    starts = record.is_sound and record.is_short
+    best = starter if starts else kelly_fraction(record)
+    if record.problem:
+        return Refusal(Denial.KELLY_NO_EDGE, f"The record shows no edge: {record.problem}")
     if best <= ZERO:
         return Refusal(Denial.KELLY_NO_EDGE, f"The record shows no edge: {measured}")
     wanted = _percent_of(best, value)
     share = min(wanted, KELLY_SHARE_MAX)
     cap = ", the most" if wanted > KELLY_SHARE_MAX else ""
-    words = f"{figure(value)} % of Kelly's {percent(best)} ({measured})"
+    whose = "the starter's" if starts else "Kelly's"
+    words = f"{figure(value)} % of {whose} {percent(best)} ({measured})"
     return _Stake(
         DOWN.multiply(capital, share), f"{words}: {percent(share)}{cap} of {figure(capital)}"
     )

@@ -46,7 +46,7 @@ def _notification(scope: Scope, record: TradingStateRecord) -> Notification:
     return Notification(
         notification_id=prefixed_id("ntf", "trading-state", scope.key, record.epoch),
         kind=NotificationKind.RISK,
-        text=f"{_NAMES[record.state]}{where}: {record.reason}",
+        text=f"{_NAMES[record.state]}{where} by {record.changed_by}: {record.reason}",
         subject_id=scope.key,
         created_at=record.changed_at,
     )

@@ -92,7 +92,7 @@ def after_execution(
                 throttle,
                 moments=moments,
                 disabled=True,
-                reason=f"orders={recent} max={most} within {window_s} s",
+                reason=f"{recent} orders within {window_s} s; the limit is {most}",
                 changed_by="",
                 changed_at=now,
             )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from common.books import TRADING_STATE
-from common.domain.moment import UtcDatetime
+from common.domain.moment import EPOCH, UtcDatetime
 from common.domain.money import ZERO
 from common.domain.order import OrderSide
 from common.domain.scope import PLATFORM_SCOPE, Scope
@@ -18,6 +18,8 @@ from common.ports import Document, DocumentStore, Ref
 from common.wire import from_document
 
 PLATFORM = Ref(TRADING_STATE, PLATFORM_SCOPE.key)
+UNREADABLE = "its state cannot be read"
+NOBODY = "nobody"
 
 
 class TradingState(StrEnum):
@@ -62,6 +64,21 @@ def state_ref(scope: Scope) -> Ref:
     return Ref(TRADING_STATE, scope.key)
 
 
+def record_of(document: Document) -> TradingStateRecord:
+    """What cannot be read stands as the gate takes it: HALTED, by nobody, at its own epoch."""
+    try:
+        return from_document(TradingStateRecord, document.data)
+    except InvalidInputError:
+        epoch = document.data.get("epoch")
+        return TradingStateRecord(
+            state=TradingState.HALTED,
+            epoch=epoch if type(epoch) is int else 0,
+            reason=UNREADABLE,
+            changed_by=NOBODY,
+            changed_at=EPOCH,
+        )
+
+
 def standing(
     scopes: Sequence[Scope], documents: Sequence[Document | None], now: datetime
 ) -> Standing:
@@ -85,7 +102,7 @@ def _of(scope: Scope, document: Document | None, now: datetime) -> Standing:
     try:
         record = from_document(TradingStateRecord, document.data)
     except InvalidInputError:
-        return Standing(TradingState.HALTED, scope, "its state cannot be read")
+        return Standing(TradingState.HALTED, scope, UNREADABLE)
     return Standing(record.at(now), scope, record.reason)
 
 

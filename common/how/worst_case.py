@@ -1,7 +1,6 @@
 """What a deployment may come to hold when its reservations fill in the worst order.
 
-The figures are `Exposure.notional`'s, worked out for all places in one pass. Protective orders are
-left out: they are reduce-only, so their filling never adds to anything.
+Protective orders are left out: they are reduce-only, so their filling never adds to anything.
 """
 
 from collections import Counter

@@ -3,11 +3,16 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from math import ceil
 
-from common.books import BOOKS, Book
+from common.books import BOOKS, VENUE_MARKETS, Book
+from common.config import OPERATOR
+from common.documents import load
 from common.domain.agent import KEYED_VENUES, Deployment, DeploymentStatus, KeyCode, KeyStatus
-from common.domain.instrument import Venue
-from common.ports import Query, Where
+from common.domain.instrument import InstrumentTable, Venue
+from common.errors import RateLimitedError
+from common.ports import ExecutionVenue, Query, Ref, Where
 from common.reporting.preflight_ports import (
     PreflightLine,
     PreflightPorts,
@@ -24,6 +29,14 @@ PAGE = 1000
 KEYS_TODO = (
     "PENDING: wait for `execute` to check it. KEY_INVALID: rotate it"
     " (sapphire seal --key-version N, then POST /api/v3/agents/keys/rotate)"
+)
+TABLE_FRESH = timedelta(seconds=60)
+"""So long a stored table says that the venue answers: our own requests are counted."""
+TABLE_AGE_MAX = timedelta(minutes=20)
+"""`fetch_market` loads one anew after 15 minutes: an older one says nothing, even unasked."""
+RETRY_AFTER_S = 10.0  # where nobody says how long to wait
+_WHAT_READY_SAYS = (
+    "keys open and fit their address; whether the venue knows them shows with the first order"
 )
 _SHOWN = 3
 
@@ -69,16 +82,23 @@ class Fleet:
 
 
 async def read_fleet(ports: PreflightPorts) -> Fleet:
+    """The operator's own deployment counts once it has a key: live, it trades nothing without."""
     fleet = Fleet()
     for book in BOOKS.values():
         query: Query | None = _active(book, paper=not ports.live)
         while query is not None:
             page = await ports.store.query(query)
             for document in page.documents:
-                fleet.add(from_document(Deployment, document.data))
+                deployment = from_document(Deployment, document.data)
+                if not _keyless_operator(ports, deployment):
+                    fleet.add(deployment)
             query = replace(query, cursor=page.next_cursor) if page.next_cursor else None
             await asyncio.sleep(0)  # an embedded store answers at once: let the others run too
     return fleet
+
+
+def _keyless_operator(ports: PreflightPorts, deployment: Deployment) -> bool:
+    return ports.live and deployment.deployment_id == OPERATOR and not deployment.venue_keys
 
 
 def _active(book: Book, *, paper: bool) -> Query:
@@ -90,23 +110,33 @@ def _active(book: Book, *, paper: bool) -> Query:
 
 
 def keys_line(ports: PreflightPorts, fleet: Fleet) -> PreflightLine:
-    """Before the start nobody checks keys: a pending one waits, and trades nothing meanwhile."""
+    """Red when none of them may sign: one user's bad key trades nothing, and stops nobody else.
+
+    Before the start nobody checks keys: a pending one waits, and may come to be READY.
+    """
     if not ports.live:
         return green("keys", "not needed on paper")
     if not fleet.deployments:
         return green("keys", "no deployment yet")
     wrong = fleet.invalid + (fleet.pending if ports.running else 0)
-    if wrong:
-        more = fleet.invalid + fleet.pending - len(fleet.faulty)
-        shown = ", ".join(fleet.faulty) + (f" and {more} more" if more else "")
-        told = f"{wrong} of {counted(fleet.keys, 'key')} not READY: {shown}"
+    hopeful = fleet.ready + (0 if ports.running else fleet.pending)
+    told = f"{wrong} of {counted(fleet.keys, 'key')} not READY: {_faulty(fleet)}" if wrong else ""
+    if wrong and not hopeful:
         return red("keys", told, KEYS_TODO)
+    unchecked = fleet.pending and not ports.running
     notes = [
         f"{counted(fleet.ready, 'key')} of {counted(fleet.deployments, 'deployment')} READY",
-        f"{fleet.pending} to be checked once it runs" if fleet.pending else "",
+        f"{fleet.pending} to be checked once it runs" if unchecked else "",
+        f"{told} (nothing is signed with these)" if told else "",
         f"{fleet.revoked} revoked by their users" if fleet.revoked else "",
+        _WHAT_READY_SAYS if fleet.ready else "",
     ]
     return green("keys", "; ".join(filter(None, notes)))
+
+
+def _faulty(fleet: Fleet) -> str:
+    more = fleet.invalid + fleet.pending - len(fleet.faulty)
+    return ", ".join(fleet.faulty) + (f" and {more} more" if more else "")
 
 
 def venue_name(venue: Venue) -> str:
@@ -114,7 +144,7 @@ def venue_name(venue: Venue) -> str:
 
 
 async def check_venue(ports: PreflightPorts, venue: Venue, used_by: int) -> PreflightLine:
-    """Set up here, answering, and its breaker lets orders through."""
+    """Set up here, answering, and its breaker lets orders through. Asked once a minute at most."""
     name = venue_name(venue)
     named = f"named by {counted(used_by, 'deployment')}"
     refusal = ports.refusals.get(venue)
@@ -126,11 +156,31 @@ async def check_venue(ports: PreflightPorts, venue: Venue, used_by: int) -> Pref
     if adapter is None:
         return red(name, f"not connected here; {named}", f"start with {venue} among the venues")
     breaker = await _breaker_text(ports, venue)
-    table = await adapter.load_instruments()
+    try:
+        table = await _table(ports, adapter)
+    except RateLimitedError as error:
+        wait = ceil(error.retry_after_s or RETRY_AFTER_S)
+        return red(name, f"{said(str(error))}; {named}", f"wait {wait} s, and ask again")
     if not table.pair_count:
         return red(name, f"lists nothing that can be traded; {named}", venue_todo(venue))
     detail = f"{table.pair_count} pairs ({table.source}), {breaker.detail}; {named}"
     return PreflightLine(name=name, ok=breaker.ok, detail=detail, todo=breaker.todo)
+
+
+async def _table(ports: PreflightPorts, adapter: ExecutionVenue) -> InstrumentTable:
+    """What the venue lists now, or listed within the minute; within `TABLE_AGE_MAX` while we must
+    not ask it.
+    """
+    stored = await load(ports.store, InstrumentTable, Ref(VENUE_MARKETS, adapter.venue))
+    age = ports.clock.now() - stored.value.refreshed_at if stored else None
+    if stored is not None and age is not None and age < TABLE_FRESH:
+        return stored.value
+    try:
+        return await adapter.load_instruments()
+    except RateLimitedError:
+        if stored is None or age is None or age > TABLE_AGE_MAX:
+            raise
+        return stored.value
 
 
 async def _breaker_text(ports: PreflightPorts, venue: Venue) -> PreflightLine:

@@ -1,5 +1,6 @@
 """What the store itself says: that it works, the limits, the trading state, what is left undone."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from common.books import ORDER_INTENTS, OUTBOX, PREFLIGHT_PROBES, TRADING_STATE
@@ -25,6 +26,7 @@ from common.wire import from_document
 
 """The collection of the one document that proves that the store compares and sets."""
 
+STATE = "trading state"
 SET_THEM = "sapphire limits show, then sapphire limits set --reason WHY"
 
 WAITING_MAX = timedelta(minutes=2)  # `relay` takes what is older than 30 s, once a minute
@@ -69,18 +71,29 @@ async def check_limits(ports: PreflightPorts) -> PreflightLine:
     if ports.live and limits.changed_by == NOBODY:
         return red("limits", "Sapphire's own defaults, which nobody has looked at", SET_THEM)
     order, deployment = limits.order.max_notional, limits.deployment.max_exposure
+    total = limits.total.max_exposure
+    in_all = "no limit" if total is None else f"${total:,f}"
     assert order is not None  # noqa: S101 - read_limits takes no platform without its core
     assert deployment is not None  # noqa: S101 - as above
     return green(
         "limits",
         f"version {limits.version} by {said(limits.changed_by)}: ${order:,f} an order, "
-        f"${deployment:,f} a deployment",
+        f"${deployment:,f} a deployment, {in_all} in all",
     )
+
+
+def is_stopped(lines: Sequence[PreflightLine]) -> bool:
+    """Whether the platform stands halted or reducing by somebody's word, until somebody resumes it.
+
+    Where no state was ever set, the first start sets ACTIVE.
+    """
+    stopped = tuple(f"{state} since " for state in (TradingState.HALTED, TradingState.REDUCING))
+    return any(line.name == STATE and line.detail.startswith(stopped) for line in lines)
 
 
 async def check_state(ports: PreflightPorts) -> PreflightLine:
     """Any state will do, as long as it can be read, with who set it and why."""
-    name = "trading state"
+    name = STATE
     found = {
         document.ref.id: _record(document) async for document in every(ports.store, TRADING_STATE)
     }

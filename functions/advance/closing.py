@@ -11,21 +11,22 @@ from common.domain.parent_order import ParentOrder
 from common.domain.scope import order_scopes
 from common.how.denial import Denial
 from common.how.limits import Refusal
+from common.how.policy import entry_refusal, policy_of, policy_ref
 from common.how.trading_state import standing, state_ref, state_refusal
 from common.ports import DocumentStore, Ref
+from common.wire import from_document
 
 
 async def closed_venues(
     store: DocumentStore, parent: ParentOrder, *, now: datetime
 ) -> dict[Venue, Refusal]:
-    """By the trading state of each venue, and by the deployment, where it has been paused since."""
+    """By the trading state of each venue; and by the deployment and its policy, where one has been
+    paused and the other tightened since.
+    """
     venues = [candidate.venue for candidate in parent.candidates]
-    place = Ref(book_named(parent.book).deployments, parent.deployment_id)
-    deployment = await load(store, Deployment, place)
-    paused = deployment is None or deployment.value.status is not DeploymentStatus.ACTIVE
-    if paused and not parent.reduce_only:
-        refusal = Refusal(Denial.DEPLOYMENT_NOT_ACTIVE, "The deployment is paused")
-        return dict.fromkeys(venues, refusal)
+    unwanted = {} if parent.reduce_only else await _unwanted(store, parent, now=now)
+    if len(unwanted) == len(venues):
+        return unwanted
     scopes = {
         venue: order_scopes(
             book=parent.book,
@@ -50,4 +51,30 @@ async def closed_venues(
         )
         for venue, each in scopes.items()
     }
-    return {venue: refusal for venue, refusal in refusals.items() if refusal is not None}
+    stopped = {venue: refusal for venue, refusal in refusals.items() if refusal is not None}
+    return stopped | unwanted
+
+
+async def _unwanted(
+    store: DocumentStore, parent: ParentOrder, *, now: datetime
+) -> dict[Venue, Refusal]:
+    """Where its user wants no entry of it any more."""
+    venues = [candidate.venue for candidate in parent.candidates]
+    place = Ref(book_named(parent.book).deployments, parent.deployment_id)
+    found, rules = await store.get_many([place, policy_ref(parent.deployment_id)])
+    deployment = from_document(Deployment, found.data) if found else None
+    if deployment is None or deployment.status is not DeploymentStatus.ACTIVE:
+        refusal = Refusal(Denial.DEPLOYMENT_NOT_ACTIVE, "The deployment is paused")
+        return dict.fromkeys(venues, refusal)
+    policy = policy_of(rules)
+    if policy is None or isinstance(policy, Refusal):
+        return dict.fromkeys(venues, policy) if policy else {}
+    refused = entry_refusal(policy.rules, symbol=parent.symbol, side=parent.side, now=now)
+    if refused is not None:
+        return dict.fromkeys(venues, refused)
+    allowed = policy.rules.allowed_venues
+    return {
+        venue: Refusal(Denial.POLICY_VENUE_NOT_ALLOWED, f"The policy does not allow {venue.label}")
+        for venue in venues
+        if allowed is not None and venue not in allowed
+    }

@@ -1,5 +1,7 @@
 """Deploying an agent: a wallet, its venues, and their keys, which go to the secret store."""
 
+from decimal import Decimal
+
 from common.audit import audit_write
 from common.books import EXPOSURES, Book
 from common.config import Settings
@@ -52,8 +54,8 @@ async def deploy(
 
     Raises:
         NotFoundError: no such agent in this book.
-        InvalidInputError: a venue that the agent cannot have, a key that is missing or unused, or
-            AGENT_ADDRESS_RETIRED.
+        InvalidInputError: a venue that the agent cannot have, a key that is missing or unused,
+            AGENT_ADDRESS_RETIRED, or, live, CAPITAL_MISSING.
         DeniedError: AGENT_PAUSED; DEPLOYMENT_EXISTS with other keys, venues or capital.
     """
     agent = await required(store, Agent, Ref(book.agents, wish.agent_id), "agent")
@@ -67,7 +69,7 @@ async def deploy(
         user_wallet=wish.user_wallet,
         enabled_venues=_venues(wish, agent),
         venue_keys={},
-        capital=wish.capital or settings.default_capital,
+        capital=_capital(wish, settings),
         status=DeploymentStatus.ACTIVE,
         paper=settings.mode == "paper",
         created_at=clock.now(),
@@ -84,6 +86,16 @@ async def deploy(
     writes = [create(ref, wanted), exposed, _audit(wanted), *map(outbox_write, messages)]
     kept, is_new = await create_once(store, ref, wanted, writes)
     return (kept, messages) if is_new else await _again(kept, wanted, keys, store)
+
+
+def _capital(wish: DeployV2 | DeployV3, settings: Settings) -> Decimal:
+    """On paper it may be left out. Of real money only its owner knows how much there is."""
+    if wish.capital is not None:
+        return wish.capital
+    if settings.mode == "live":
+        detail = "live: say how much of the account this deployment may use"
+        raise InvalidInputError(detail, code="CAPITAL_MISSING", where="body.capital")
+    return settings.default_capital
 
 
 def _audit(deployment: Deployment) -> Create:

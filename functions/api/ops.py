@@ -1,24 +1,32 @@
 """Halting, reducing, resuming and flattening by compare-and-set; ending an order by hand."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from common.books import FLATTENS, ORDER_INTENTS, ORDERS, PARENT_ORDERS, TRADING_STATE
+from common.books import BOOKS, FLATTENS, ORDER_INTENTS, ORDERS, PARENT_ORDERS, TRADING_STATE
 from common.config import Settings
-from common.documents import Stored, every, load, load_many, put
+from common.documents import Stored, every, load_many, put
+from common.domain.agent import Deployment
 from common.domain.events import OutboxMessage
-from common.domain.flatten import Flatten, FlattenStatus
+from common.domain.flatten import OPEN_FLATTENS, Flatten, FlattenStatus
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import OrderType
 from common.domain.order import IntentStatus, Order, OrderIntent
-from common.domain.parent_order import ParentStatus
-from common.domain.scope import PLATFORM_SCOPE, Scope
-from common.errors import ConflictError, DeniedError
+from common.domain.parent_order import OPEN_PARENTS
+from common.domain.scope import PLATFORM_SCOPE, Scope, ScopeKind, agent_scope
+from common.errors import ConflictError, DeniedError, InvalidInputError
 from common.execution.by_hand import Sighting
 from common.execution.recorder import Recorder
 from common.how.existence import require_scope
 from common.how.state_changes import state_writes
-from common.how.trading_state import TradingState, TradingStateRecord, state_ref
+from common.how.trading_state import (
+    UNREADABLE,
+    TradingState,
+    TradingStateRecord,
+    record_of,
+    state_ref,
+)
 from common.messages import flatten_message
 from common.outbox import outbox_write
 from common.ports import Clock, DocumentStore, Query, Ref, Where, Write
@@ -29,6 +37,8 @@ TRIES = 8
 SOMEBODY = "operator over the API"
 """Who asks without a name: all that the one token says of them."""
 _IS_UNRESOLVED = Where("status", "==", IntentStatus.UNRESOLVED.value)
+_IS_HALTED = Where("state", "==", TradingState.HALTED.value)
+_IS_OPEN = Where("status", "in", tuple(each.value for each in OPEN_FLATTENS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,11 @@ async def change_state(
     def decide(stored: Stored[TradingStateRecord] | None) -> TradingStateRecord | None:
         """None: it is in that state already."""
         known = stored.value if stored else None
-        if known is not None and known.at(clock.now()) is wish.state and known.until is None:
+        if wish.state is not TradingState.HALTED:
+            _require_readable(known, wish.scope)
+        if known is None or known.reason == UNREADABLE:
+            return _record(known, wish, clock)
+        if known.at(clock.now()) is wish.state and known.until is None:
             return None
         if wish.state is TradingState.ACTIVE and settings.four_eyes:
             _require_second(known, wish)
@@ -72,6 +86,16 @@ def _require_second(known: TradingStateRecord | None, wish: StateWish) -> None:
     """Catalogue case 52. A name must be told, and be another than of who stopped it."""
     if known is not None and wish.by in {known.changed_by, SOMEBODY}:
         raise DeniedError("FOUR_EYES", f"{known.changed_by} stopped it: somebody else must resume")
+
+
+def _require_readable(known: TradingStateRecord | None, scope: Scope) -> None:
+    """A halt is written over it all the same; a field that nobody here knows stays, and with it
+    HALTED.
+    """
+    if known is not None and known.reason == UNREADABLE:
+        place = f"{TRADING_STATE}/{scope.key}"
+        detail = f"{place} cannot be read, so {scope.label} stays HALTED until it is removed"
+        raise DeniedError("STATE_UNREADABLE", detail)
 
 
 def _record(known: TradingStateRecord | None, wish: StateWish, clock: Clock) -> TradingStateRecord:
@@ -94,7 +118,8 @@ async def _commit_state(
     ref = state_ref(scope)
     conflict: ConflictError | None = None
     for _ in range(TRIES):
-        stored = await load(store, TradingStateRecord, ref)
+        document = await store.get(ref)
+        stored = Stored(ref, record_of(document), document.version) if document else None
         record = decide(stored)
         if record is None and stored is not None:
             return stored.value, []
@@ -119,10 +144,20 @@ async def _require_resolved(store: DocumentStore) -> None:
         raise DeniedError("UNRESOLVED_ORDERS", detail)
 
 
-async def other_states(store: DocumentStore) -> list[tuple[Scope, TradingStateRecord]]:
-    """The states of everything but the platform that ever were set, the gravest first."""
+def in_force(record: TradingStateRecord, clock: Clock) -> TradingStateRecord:
+    """As orders meet it: one that is over by its `until` is ACTIVE."""
+    return replace(record, state=record.at(clock.now()))
+
+
+async def other_states(
+    store: DocumentStore, clock: Clock
+) -> list[tuple[Scope, TradingStateRecord]]:
+    """What is in force for everything but the platform that ever was set, the gravest first."""
     found = [
-        (Scope.parse(document.ref.id), from_document(TradingStateRecord, document.data))
+        (
+            Scope.parse(document.ref.id),
+            in_force(record_of(document), clock),
+        )
         async for document in every(store, TRADING_STATE)
         if document.ref.id != PLATFORM_SCOPE.key
     ]
@@ -131,7 +166,7 @@ async def other_states(store: DocumentStore) -> list[tuple[Scope, TradingStateRe
 
 async def open_orders(store: DocumentStore) -> dict[str, int]:
     """How many parent orders are open, stops and take profits rest, and orders are UNRESOLVED."""
-    open_parents = tuple(each.value for each in ParentStatus if not each.is_terminal)
+    open_parents = tuple(sorted(each.value for each in OPEN_PARENTS))
     kinds = (OrderType.STOP_MARKET.value, OrderType.MARKET_IF_TOUCHED.value)
     working = Where("status", "==", IntentStatus.WORKING.value)
     queries = {
@@ -150,7 +185,8 @@ async def request_flatten(
     Trading there is REDUCING until the venues say that it is flat, and HALTED from then on.
 
     Raises:
-        DeniedError: TRADING_HALTED, by a wider scope: that one must be flattened or reduced.
+        DeniedError: TRADING_HALTED, by a wider scope, an agent or the platform: that one must be
+            flattened or reduced. What `halted_within` names keeps its positions all the same.
         ConflictError: others kept changing the state.
     """
     await require_scope(scope, store)
@@ -172,9 +208,12 @@ async def request_flatten(
         place = Ref(FLATTENS, flatten.flatten_id)
         return [put(open_one, place, flatten), outbox_write(message)], [message]
 
-    _, messages = await _commit_state(
-        scope, lambda stored: _record(stored.value if stored else None, wish, clock), store, begin
-    )
+    def reduced(stored: Stored[TradingStateRecord] | None) -> TradingStateRecord:
+        known = stored.value if stored else None
+        _require_readable(known, scope)
+        return _record(known, wish, clock)
+
+    _, messages = await _commit_state(scope, reduced, store, begin)
     return made[0], messages
 
 
@@ -192,37 +231,82 @@ def _new_flatten(scope: Scope, record: TradingStateRecord, reason: str) -> Flatt
 
 
 async def _open_flatten(store: DocumentStore, scope: Scope) -> Stored[Flatten] | None:
-    still = Where("status", "in", (FlattenStatus.CLOSING.value, FlattenStatus.STUCK.value))
-    async for document in every(store, FLATTENS, still):
-        flatten = from_document(Flatten, document.data)
-        if flatten.scope == scope.key:
-            return Stored(document.ref, flatten, document.version)
+    async for document in every(store, FLATTENS, _IS_OPEN):
+        if document.data.get("scope") != scope.key:
+            continue
+        try:
+            flatten = from_document(Flatten, document.data)
+        except InvalidInputError:
+            continue  # nobody can go on with it; a new one begins, under its state's next epoch
+        return Stored(document.ref, flatten, document.version)
     return None
 
 
 async def _is_in_force(flatten: Flatten, store: DocumentStore) -> bool:
     """Whether the state that it has set is still the one; a person may have resumed or halted."""
-    stored = await load(store, TradingStateRecord, state_ref(Scope.parse(flatten.scope)))
-    return stored is not None and stored.value.epoch == flatten.epoch
+    document = await store.get(state_ref(Scope.parse(flatten.scope)))
+    return document is not None and record_of(document).epoch == flatten.epoch
 
 
 async def list_flattens(
     store: DocumentStore, *, limit: int, cursor: str | None
 ) -> tuple[list[Flatten], str | None]:
-    """Newest first, and where to go on."""
+    """Newest first, and where to go on. What cannot be read is left out."""
     query = Query(FLATTENS, order_by="requested_at", descending=True, limit=limit, cursor=cursor)
     page = await store.query(query)
-    found = [from_document(Flatten, document.data) for document in page.documents]
+    found: list[Flatten] = []
+    for document in page.documents:
+        with suppress(InvalidInputError):
+            found.append(from_document(Flatten, document.data))
     return found, page.next_cursor
 
 
 async def _require_wider_state(store: DocumentStore, scope: Scope, clock: Clock) -> None:
-    """Below a halted platform nothing can be closed."""
-    stored = await load(store, TradingStateRecord, state_ref(PLATFORM_SCOPE))
-    halted = stored is None or stored.value.at(clock.now()) is TradingState.HALTED
-    if halted and scope != PLATFORM_SCOPE:
-        detail = "the platform is halted, so nothing can be closed: flatten or reduce the platform"
-        raise DeniedError("TRADING_HALTED", detail)
+    """Below a halted agent or platform nothing can be closed."""
+    wider = {PLATFORM_SCOPE, *await _agents_of(store, scope)} - {scope}
+    for each in sorted(wider, key=lambda found: found != PLATFORM_SCOPE):
+        document = await store.get(state_ref(each))
+        state = record_of(document).at(clock.now()) if document else None
+        if state is TradingState.HALTED or (state is None and each == PLATFORM_SCOPE):
+            detail = f"{each.label} is halted, so nothing can be closed: flatten or reduce"
+            raise DeniedError("TRADING_HALTED", f"{detail} {each.label}")
+
+
+async def _agents_of(store: DocumentStore, scope: Scope) -> set[Scope]:
+    """Of a deployment; of nothing else."""
+    if scope.kind is not ScopeKind.DEPLOYMENT:
+        return set()
+    refs = [Ref(book.deployments, scope.name) for book in BOOKS.values()]
+    found = await load_many(store, Deployment, refs)
+    return {agent_scope(each.value.book, each.value.agent_id) for each in found if each is not None}
+
+
+async def halted_within(store: DocumentStore, scope: Scope, clock: Clock) -> list[str]:
+    """The keys of the halted scopes that share orders with `scope` without holding all of it:
+    positions there stay open until they are resumed, reduced or flattened themselves.
+    """
+    halted: list[str] = []
+    async for document in every(store, TRADING_STATE, _IS_HALTED):
+        other = Scope.parse(document.ref.id)
+        if record_of(document).at(clock.now()) is TradingState.ACTIVE:
+            continue
+        if other != scope and await _shares_orders(store, scope, other):
+            halted.append(other.key)
+    return sorted(halted)
+
+
+async def _shares_orders(store: DocumentStore, scope: Scope, other: Scope) -> bool:
+    """Whether an order within both is possible, where `other` is not the platform."""
+    if other == PLATFORM_SCOPE:
+        return False  # then the flatten was refused, or has reduced it
+    if scope == PLATFORM_SCOPE:
+        return True
+    if scope.kind is other.kind:
+        return False  # two venues, two symbols ...
+    pair = {scope.kind: scope, other.kind: other}
+    if ScopeKind.AGENT in pair and ScopeKind.DEPLOYMENT in pair:
+        return pair[ScopeKind.AGENT] in await _agents_of(store, pair[ScopeKind.DEPLOYMENT])
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from common.audit import audit_write
-from common.books import MARKET_SNAPSHOTS, ORDER_INTENTS, ORDERS, Book
+from common.books import MARKET_SNAPSHOTS, ORDER_INTENTS, ORDERS, PARENT_ORDERS, Book
 from common.config import Settings
 from common.documents import create, load_many
 from common.domain.agent import Agent, AgentStatus
 from common.domain.events import OutboxMessage
 from common.domain.identifiers import prefixed_id
-from common.domain.money import parse_decimal
+from common.domain.money import ZERO, parse_decimal, plain
 from common.domain.order import Order, OrderIntent
-from common.domain.parent_order import ExecutionWish
+from common.domain.parent_order import ExecutionWish, ParentOrder
 from common.domain.routing import RoutingDecision
 from common.domain.signal import (
     Delivery,
@@ -157,6 +157,22 @@ async def marks_of(store: DocumentStore, symbols: list[str]) -> dict[str, Decima
     }
 
 
+async def list_signals(
+    store: DocumentStore, book: Book, *, limit: int, cursor: str | None
+) -> tuple[list[SignalRecord], str | None]:
+    """Newest first, and where to go on."""
+    page = await store.query(
+        Query(
+            book.signals,
+            order_by="signal.created_at",
+            descending=True,
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+    return [from_document(SignalRecord, item.data) for item in page.documents], page.next_cursor
+
+
 async def deliveries_of(store: DocumentStore, book: Book, signal_id: str) -> list[Delivery]:
     """The signal's first deliveries."""
     where = (Where("signal_id", "==", signal_id),)
@@ -172,6 +188,30 @@ def status_now(record: SignalRecord, deliveries: list[Delivery]) -> SignalStatus
     if SignalStatus.EXECUTING in reached:
         return SignalStatus.EXECUTING
     return SignalStatus.ROUTED if reached - {SignalStatus.PENDING} else SignalStatus.PENDING
+
+
+async def reason_now(store: DocumentStore, record: SignalRecord, deliveries: list[Delivery]) -> str:
+    """Why it ended; of one that is being worked, how much has filled of what its orders want."""
+    if record.status.is_terminal:
+        return record.reason
+    filled, wanted = await _progress(store, [key for item in deliveries for key in item.intent_ids])
+    if not wanted:
+        return record.reason
+    return f"being worked: {plain(filled)} of {plain(wanted)} filled"
+
+
+async def _progress(store: DocumentStore, effects: list[str]) -> tuple[Decimal, Decimal]:
+    """What parents and intents have filled, and what they want, over all deployments."""
+    intents = await load_many(store, OrderIntent, [Ref(ORDER_INTENTS, key) for key in effects])
+    parents = await load_many(store, ParentOrder, [Ref(PARENT_ORDERS, key) for key in effects])
+    filled, wanted = ZERO, ZERO
+    for intent in (stored.value for stored in intents if stored):
+        filled += intent.filled_qty
+        wanted += intent.plan.candidates[intent.candidate].quantity
+    for parent in (stored.value for stored in parents if stored):
+        filled += parent.filled_qty
+        wanted += parent.quantity
+    return filled, wanted
 
 
 async def orders_of(store: DocumentStore, deliveries: list[Delivery]) -> list[Order]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from common.books import V3, VENUE_MARKETS
-from common.config import Settings
+from common.config import OPERATOR, Settings
 from common.documents import create, load, load_many
 from common.domain.agent import (
     Agent,
@@ -13,6 +13,7 @@ from common.domain.agent import (
     AgentStatus,
     Deployment,
     DeploymentStatus,
+    KeyStatus,
 )
 from common.domain.instrument import ALL_VENUES, InstrumentTable, Venue
 from common.domain.money import ONE, ZERO, plain
@@ -20,16 +21,15 @@ from common.domain.order import Order
 from common.domain.rounding import round_quantity
 from common.domain.scope import PLATFORM_SCOPE, agent_scope, deployment_scope, symbol_scope
 from common.domain.signal import PositionSide, SignalRecord, SizeModel, SizeType
-from common.errors import ConflictError, InvalidInputError, LockedError
+from common.errors import ConflictError, DeniedError, InvalidInputError, LockedError
+from common.how.denial import Denial
 from common.how.limit_documents import limits_ref, read_limits
 from common.how.risk import PASSIVE_COLLAR
 from common.how.trading_state import TradingState, read_standing
-from common.ports import Clock, DocumentStore, Ref, Write
+from common.ports import Clock, Document, DocumentStore, Ref, Write
+from common.wire import from_document
 from functions.api.payloads import ExecuteTrade
-from functions.api.signals import SignalWish, deliveries_of, mark_of, orders_of
-
-OPERATOR = "operator"
-"""How far from the mark a price may wait for the market: farther off is a slip of the keyboard."""
+from functions.api.signals import SignalWish, deliveries_of, mark_of, orders_of, reason_now
 
 Pause = Callable[[], Awaitable[None]]
 """Waits a moment before the store is asked again."""
@@ -40,6 +40,7 @@ class TradeResult:
     """`order_id` and the rest are None where no order was filled."""
 
     record: SignalRecord
+    reason: str  # why it ended, or how far its orders are
     order_id: str | None
     filled_price: Decimal | None
     filled_quantity: Decimal
@@ -47,9 +48,15 @@ class TradeResult:
 
 
 async def require_operator(*, store: DocumentStore, clock: Clock, settings: Settings) -> None:
-    """The agent and the deployment that the operator's orders belong to, created at first use."""
+    """The agent and the deployment that the operator's orders belong to, created at first use.
+
+    Raises:
+        DeniedError: DEPLOYMENT_NOT_READY, live and without a key that is READY; nothing is written.
+    """
     agent_ref, deployment_ref = Ref(V3.agents, OPERATOR), Ref(V3.deployments, OPERATOR)
     agent, deployment = await store.get_many([agent_ref, deployment_ref])
+    if settings.mode == "live":
+        _require_key(deployment)
     now = clock.now()
     writes: list[Write] = []
     if agent is None:
@@ -88,6 +95,17 @@ async def require_operator(*, store: DocumentStore, clock: Clock, settings: Sett
     except ConflictError:  # another request was quicker; what it wrote is the same
         if None in await store.get_many([agent_ref, deployment_ref]):
             raise
+
+
+def _require_key(document: Document | None) -> None:
+    keys = from_document(Deployment, document.data).venue_keys if document else {}
+    if not any(key.status is KeyStatus.READY for key in keys.values()):
+        raise DeniedError(
+            Denial.DEPLOYMENT_NOT_READY,
+            "live, an order needs a key that is READY, and the operator has none: deploy an agent"
+            " with its key (POST /api/v3/agents/deploy), then send it a signal"
+            " (POST /api/v3/signals/generate)",
+        )
 
 
 def wish_of(body: ExecuteTrade) -> SignalWish:
@@ -185,6 +203,7 @@ async def result_of(record: SignalRecord, *, store: DocumentStore) -> TradeResul
     last = filled[-1] if filled else None
     return TradeResult(
         record=record,
+        reason=await reason_now(store, record, deliveries),
         order_id=last.client_order_id if last else None,
         filled_price=cost / quantity if quantity else None,
         filled_quantity=quantity,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.books import ORDER_INTENTS, PARENT_ORDERS, book_named
+from common.books import ORDER_INTENTS, PARENT_ORDERS, PLAN_APPROVALS, Book, book_named
 from common.config import Settings
-from common.documents import Stored, load
+from common.documents import Stored, stored_as
 from common.domain.agent import Deployment
 from common.domain.exposure import Exposure, Reservation
 from common.domain.instrument import Venue
@@ -14,7 +14,7 @@ from common.domain.order import OrderIntent, OrderPlan, OrderPurpose, VenueCandi
 from common.domain.parent_order import ParentOrder
 from common.domain.signal import Delivery
 from common.errors import InvalidInputError, TransientError
-from common.execution.approval import has_own_approval, is_approved
+from common.execution.approval import approval_ref, has_own_approval, is_approved
 from common.execution.parents import with_rest_reserved
 from common.execution.sender import Sender
 from common.how.last_look import LastLook
@@ -78,23 +78,38 @@ class Found:
         )
 
 
+def _refs(plan: OrderPlan, book: Book) -> list[Ref]:
+    """Of its intent, deployment and approval; of its delivery and its parent where it has one."""
+    refs = [
+        Ref(ORDER_INTENTS, plan.intent_id),
+        Ref(book.deployments, plan.deployment_id),
+        approval_ref(plan),
+    ]
+    if plan.delivery_id:
+        refs.append(Ref(book.deliveries, plan.delivery_id))
+    if plan.parent_order_id:
+        refs.append(Ref(PARENT_ORDERS, plan.parent_order_id))
+    return refs
+
+
 async def find(desk: Desk, plan: OrderPlan, now: datetime) -> Found:
     """Raises InvalidInputError: PLAN_NOT_APPROVED; TransientError: its delivery is not there."""
     book = book_named(plan.book)
-    intent = await load(desk.store, OrderIntent, Ref(ORDER_INTENTS, plan.intent_id))
-    delivery = parent = None
-    if plan.delivery_id:
-        delivery = await load(desk.store, Delivery, Ref(book.deliveries, plan.delivery_id))
-        if delivery is None:
-            raise TransientError(f"delivery {plan.delivery_id} is not in {book.deliveries} yet")
-    if plan.parent_order_id:
-        parent = await load(desk.store, ParentOrder, Ref(PARENT_ORDERS, plan.parent_order_id))
-    approved = await is_approved(desk.store, plan, delivery.value if delivery else None)
+    refs = _refs(plan, book)
+    found = dict(zip(refs, await desk.store.get_many(refs), strict=True))
+    by_kind = {ref.collection: document for ref, document in found.items()}
+    intent = stored_as(OrderIntent, by_kind[ORDER_INTENTS])
+    delivery = stored_as(Delivery, by_kind.get(book.deliveries))
+    if plan.delivery_id and delivery is None:
+        raise TransientError(f"delivery {plan.delivery_id} is not in {book.deliveries} yet")
+    parent = stored_as(ParentOrder, by_kind.get(PARENT_ORDERS))
+    approval = by_kind.get(PLAN_APPROVALS)
+    approved = is_approved(plan, delivery.value if delivery else None, approval)
     if not approved or (plan.parent_order_id and parent is None):
         raise InvalidInputError(
             "the plan is not one that was approved", code="PLAN_NOT_APPROVED", where=plan.intent_id
         )
-    deployment = await load(desk.store, Deployment, Ref(book.deployments, plan.deployment_id))
+    deployment = stored_as(Deployment, by_kind[book.deployments])
     if deployment is None:
         raise InvalidInputError("its deployment is gone", where=plan.intent_id)
     venue = plan.candidates[intent.value.candidate if intent else 0].venue

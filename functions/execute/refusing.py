@@ -61,7 +61,7 @@ def _deployment_refusal(found: Found) -> Refusal | None:
     plan, candidate = found.plan, found.candidate
     if found.state.deployment.status is DeploymentStatus.ACTIVE:
         return None
-    held = left_to_close(found.state.held, plan, candidate.venue)
+    held = left_to_close(found.reserved(), plan, candidate.venue)
     if closes(held, plan, candidate.quantity):
         return None
     return Refusal(Denial.DEPLOYMENT_NOT_ACTIVE, "The deployment is paused")
@@ -69,7 +69,7 @@ def _deployment_refusal(found: Found) -> Refusal | None:
 
 def _state_refusal(found: Found) -> Refusal | None:
     plan, candidate = found.plan, found.candidate
-    held = left_to_close(found.state.held, plan, candidate.venue)
+    held = left_to_close(found.reserved(), plan, candidate.venue)
     standing = found.state.standings[candidate.venue]
     return state_refusal(standing, side=plan.side, quantity=candidate.quantity, held=held)
 

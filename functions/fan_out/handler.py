@@ -121,7 +121,7 @@ async def _deliver(
         if first and not any(known):
             now = desk.clock.now()
             throttled = await throttle(store, record.signal, desk.settings, now)
-            if throttled.refusal is not None:
+            if throttled.refusal is not None and not throttled.somebody_holds:
                 return await _refuse(desk, book, record, throttled, throttled.refusal)
             writes += throttled.writes
             alerts += throttled.messages

@@ -1,5 +1,6 @@
 """R5 for agents: a strategy that repeats itself is stopped before it reaches a hundred thousand
-deployments, and stays so until a named person looks.
+deployments, and stays so until a named person looks. Where any of them may hold something, they are
+all told, and `route` lets pass what closes and nothing else: nobody is kept from getting out.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from common.domain.signal import Signal, SignalRecord, SignalStatus
 from common.how.effective_limits import effective
 from common.how.limit_documents import ScopeLimits, limits_ref, read_limits
 from common.how.limits import Refusal
+from common.how.risk_totals import ScopeTotals, gross_ref, read_totals
 from common.how.throttles import (
     after_execution,
     check_throttle,
@@ -31,6 +33,7 @@ class Throttled:
     writes: tuple[Write, ...] = ()
     messages: tuple[OutboxMessage, ...] = ()
     refusal: Refusal | None = None
+    somebody_holds: bool = False  # a position or an order, among all deployments of the agent
 
 
 async def throttle(
@@ -41,16 +44,18 @@ async def throttle(
     Without limits nothing is counted: `route` refuses every order then.
     """
     agent = agent_scope(signal.book, signal.agent_id)
-    platform, own, found = await store.get_many(
+    platform, own, found, gross = await store.get_many(
         [
             limits_ref(PLATFORM_SCOPE),
             limits_ref(agent),
             throttle_ref(agent, signal.symbol),
+            gross_ref(agent),
         ]
     )
+    holds = read_totals([gross]) != ScopeTotals()
     known = read_throttle(found)
     if isinstance(known, Refusal):
-        return Throttled(refusal=known)
+        return Throttled(refusal=known, somebody_holds=holds)
     nothing = ScopeLimits(PLATFORM_SCOPE)
     limits = effective(
         read_limits(PLATFORM_SCOPE, platform),
@@ -64,7 +69,7 @@ async def throttle(
     before = known.value if known else None
     after = after_execution(before, agent, signal.symbol, limits.repeats, now=now)
     writes, messages = throttle_writes(known, after)
-    return Throttled(tuple(writes), tuple(messages), check_throttle(after))
+    return Throttled(tuple(writes), tuple(messages), check_throttle(after), holds)
 
 
 def denial(

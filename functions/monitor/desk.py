@@ -1,6 +1,6 @@
 """What every part of `monitor` works with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from common.config import Settings
 from common.domain.instrument import Capabilities, Venue
 from common.errors import InvalidInputError
 from common.how.marks import mark_of
-from common.ports import Clock, DocumentStore, Instruments, Ref
+from common.ports import Clock, Document, DocumentStore, Instruments, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,31 @@ class Desk:
         return self.settings.mode == "paper"
 
     async def mark(self, symbol: str, now: datetime) -> Decimal | None:
-        """The symbol's mark, read once in a call of the function; None when there is no fresh
-        one.
+        """The symbol's mark, read once a page of a tick; None when there is no fresh one.
 
         Raises InvalidInputError: the snapshot cannot be read.
         """
-        if symbol not in self._marks:
-            self._marks[symbol] = await self._read_mark(symbol, now)
-        return self._marks[symbol]
+        return (await self.marks((symbol,), now)).get(symbol)
 
-    async def _read_mark(self, symbol: str, now: datetime) -> Decimal | None:
-        document = await self.store.get(Ref(MARKET_SNAPSHOTS, symbol))
+    async def marks(self, symbols: Iterable[str], now: datetime) -> dict[str, Decimal]:
+        """Those of the symbols that have one, in one read.
+
+        Raises InvalidInputError: a snapshot cannot be read.
+        """
+        asked = sorted(set(symbols))
+        missing = [symbol for symbol in asked if symbol not in self._marks]
+        refs = [Ref(MARKET_SNAPSHOTS, symbol) for symbol in missing]
+        documents = await self.store.get_many(refs) if refs else []
+        for symbol, document in zip(missing, documents, strict=True):
+            self._marks[symbol] = self._mark_of(symbol, document, now)
+        found = {symbol: self._marks[symbol] for symbol in asked}
+        return {symbol: mark for symbol, mark in found.items() if mark is not None}
+
+    def forget_marks(self) -> None:
+        """A tick takes its time, and prices move."""
+        self._marks.clear()
+
+    def _mark_of(self, symbol: str, document: Document | None, now: datetime) -> Decimal | None:
         if document is None:
             return None
         found = mark_of(document)

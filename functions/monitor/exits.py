@@ -8,7 +8,7 @@ from common.contention import retry_on_conflict
 from common.documents import Stored, load, load_many, put
 from common.domain.events import OutboxMessage, PositionChanged
 from common.domain.exit_rules import ExitRules
-from common.domain.exits import PositionExit
+from common.domain.exits import ExitState, PositionExit
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Instrument
 from common.domain.money import Money
@@ -22,6 +22,7 @@ from common.domain.order import (
 )
 from common.domain.position import Position
 from common.domain.scope import order_scopes
+from common.errors import SapphireError
 from common.execution.approval import PlanApproval, approval_write
 from common.how.exits import (
     ExitAlert,
@@ -37,8 +38,9 @@ from common.how.trading_state import TradingState, read_standing
 from common.messages import attempt_message, cancel_message
 from common.notifications import notification_writes
 from common.outbox import outbox_write
-from common.ports import Ref, Write
+from common.ports import Query, Ref, Where, Write
 from functions.monitor.desk import Desk
+from functions.monitor.rounds import Walk
 
 PLAN_LIFE = timedelta(minutes=2)
 """How long an exit may be on its way to `execute`, which takes no plan after its expiry."""
@@ -80,6 +82,31 @@ async def watch(
         return await _commit(desk, seen, decision, now)
 
     return await retry_on_conflict(once, what=f"the exit of {position_id}")
+
+
+async def watch_all(desk: Desk, *, until: datetime) -> list[OutboxMessage]:
+    """Every position that has an end to come, from where the last tick ended, and no page from
+    `until` on.
+
+    Raises SapphireError: one position's trouble, once all others were looked at. Their messages
+    are in the outbox.
+    """
+    walk = await Walk.resume(desk, POSITION_EXITS)
+    messages: list[OutboxMessage] = []
+    troubles: list[SapphireError] = []
+    async for documents in walk.pages(Query(POSITION_EXITS, (_WATCHED,)), until=until):
+        for document in documents:
+            try:
+                messages += await watch(desk, str(document.data.get("book", "")), document.ref.id)
+            except SapphireError as error:
+                troubles.append(error)
+    await walk.keep()
+    if troubles:
+        raise troubles[0]
+    return messages
+
+
+_WATCHED = Where("state", "in", (ExitState.ARMED.value, ExitState.EXITING.value))
 
 
 async def _look(

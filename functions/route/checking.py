@@ -14,7 +14,6 @@ from common.domain.parent_order import ExecAlgorithm
 from common.domain.scope import deployment_scope
 from common.execution.algorithms.parent import parent_id
 from common.how.denial import Denial
-from common.how.kelly import TrackRecord
 from common.how.limits import Refusal
 from common.how.marks import Mark
 from common.how.policy import PolicyVerdict, apply_policy
@@ -60,7 +59,8 @@ async def sized(
         held=held,
         price=mark.price,
         volatility_day=await volatility_of_day(desk, case, state, now),
-        record=TrackRecord.of([state.account.value]) if state.account else None,
+        record=state.record,
+        starter=desk.settings.execution.kelly_starter,
         now=now,
     )
 

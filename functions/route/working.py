@@ -1,16 +1,15 @@
 """How an order is to be worked (SW-08), and the parent order where an algorithm works it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.domain.market import HOUR_MS, INTERVAL_MS, Candle
 from common.domain.moment import to_ms
 from common.domain.money import parse_decimal
-from common.domain.parent_order import ExecAlgorithm, ParentOrder
+from common.domain.parent_order import DURATION_MAX_S, ExecAlgorithm, ParentOrder
 from common.domain.signal import SizeType
 from common.errors import TransientError
-from common.execution.algorithms.parent import ParentRequest, new_parent, wish_refusal
+from common.execution.algorithms.parent import ParentRequest, new_parent
 from common.execution.algorithms.selection import Choice, choose, realised_volatility
 from common.execution.candles import candles_of_hours, last_candles
 from common.how.limits import Refusal
@@ -84,9 +83,6 @@ async def make_parent(
     """The parent order of one leg. Raises TransientError: its instrument is not known any more."""
     number, leg = numbered
     first = leg.candidates[0]
-    refusal = wish_refusal(case.signal.execution, first.quantity, choice.algorithm)
-    if refusal is not None:
-        return refusal
     table = await desk.instruments.table(first.venue)
     instrument = table.find(case.signal.symbol) if table else None
     if instrument is None:
@@ -108,22 +104,25 @@ async def make_parent(
         candles=await _profile_candles(desk, case, wanted, choice, now),
         slippage_max=desk.settings.limits.slippage_max,
         reduce_only=wanted.verdict.only_closes,
+        exits=wanted.verdict.exits,
         policy_version=wanted.verdict.version,
         paper=case.deployment.paper,
     )
-    made = new_parent(request, settings=desk.settings.execution, now=now)
-    return made if isinstance(made, Refusal) else replace(made, exits=wanted.verdict.exits)
+    return new_parent(request, settings=desk.settings.execution, now=now)
 
 
 async def _profile_candles(
     desk: Desk, case: Case, wanted: Wanted, choice: Choice, now: datetime
 ) -> tuple[Candle, ...]:
-    """Of the same time of day on the days before, an hour more at either end."""
+    """Of the same time of day on the days before, an hour more at either end; of a wish that is
+    longer than any may be, for which there will be no parent, of a day.
+    """
     if choice.algorithm is not ExecAlgorithm.VWAP:
         return ()
     wish = case.signal.execution
     asked = wish.duration_s if wish else None
-    longest = timedelta(seconds=asked or desk.settings.execution.duration_s)
+    seconds = min(asked or desk.settings.execution.duration_s, DURATION_MAX_S)
+    longest = timedelta(seconds=max(seconds, 0))
     hours: set[int] = set()
     for back in range(1, PROFILE_DAYS + 1):
         start = to_ms(now - timedelta(days=back)) // HOUR_MS

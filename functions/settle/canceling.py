@@ -2,20 +2,18 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from common.books import ORDER_INTENTS, ORDERS, PARENT_ORDERS, TRADING_STATE
+from common.books import ORDER_INTENTS, ORDERS, TRADING_STATE
 from common.contention import retry_on_conflict
-from common.documents import every, load, load_many
+from common.documents import every, load
 from common.domain.events import OutboxMessage
-from common.domain.instrument import TimeInForce, Venue
-from common.domain.order import IntentStatus, Order, OrderIntent, OrderPlan, OrderReport
-from common.domain.parent_order import ParentOrder, ParentStatus
-from common.domain.scope import PLATFORM_SCOPE, Scope, ScopeKind
-from common.errors import SapphireError, TransientError
-from common.execution.algorithms.parent import canceling
+from common.domain.instrument import TimeInForce
+from common.domain.order import IntentStatus, Order, OrderIntent, OrderReport
+from common.domain.scope import Scope
+from common.errors import InvalidInputError, SapphireError, TransientError
 from common.execution.outcome import from_report
 from common.execution.sender import answer_of
 from common.how.denial import Denial
@@ -23,10 +21,12 @@ from common.how.last_look import LastLook
 from common.how.limits import Refusal
 from common.how.message_counts import count_message_writes
 from common.how.trading_state import TradingState, TradingStateRecord, state_ref
-from common.messages import parent_message
 from common.ports import ExecutionVenue, Ref, Where
-from common.wire import from_document
+from functions.settle.asking import SILENT_AFTER, side_by_side
+from functions.settle.parents import stop_parents
+from functions.settle.reading import raise_first, read, readable, readable_many
 from functions.settle.resolving import Desk, resolve
+from functions.settle.within import candidate_venues, scope_around
 
 WRITES_AT_ONCE = 200
 AT_ONCE = 100
@@ -47,11 +47,6 @@ _MAY_REST = Where(
         IntentStatus.UNRESOLVED.value,
     ),
 )
-_OPEN_PARENTS = Where(
-    "status",
-    "in",
-    (ParentStatus.ACTIVE.value, ParentStatus.PAUSED.value, ParentStatus.CANCELING.value),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ class _Open:
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     messages: list[OutboxMessage]
-    troubles: list[SapphireError]
+    troubles: list[Exception]
 
 
 async def cancel_one(desk: Desk, intent_id: str) -> list[OutboxMessage]:
@@ -77,7 +72,9 @@ async def cancel_one(desk: Desk, intent_id: str) -> list[OutboxMessage]:
     if intent.status is IntentStatus.RETRYING:
         canceled = Refusal(Denial.CANCEL_REQUESTED, "It was canceled before the next attempt began")
         return await desk.recorder.abandon_retry(intent_id, canceled)
-    found = await _with_orders(desk, [intent])
+    troubles: list[Exception] = []
+    found = await _with_orders(desk, [intent], troubles)
+    raise_first(troubles)
     if not found:
         return []
     messages = await _cancel_and_record(desk, found[0])
@@ -98,39 +95,70 @@ async def _unwanted(desk: Desk, intent_id: str) -> OrderIntent | None:
     return marked
 
 
-async def cancel_entries(desk: Desk, scope: Scope) -> list[OutboxMessage]:
-    """Cancel every resting order within `scope` that could still open something.
+async def cancel_entries(desk: Desk, scopes: Collection[Scope]) -> list[OutboxMessage]:
+    """Cancel every resting order within any of `scopes` that could still open something.
 
     Resting stops stay: they only ever close. What was to fill at once ends by itself. All cancels
     are asked for side by side, and only then is written what came of them, each account's in turn.
     Parent orders are told to stop.
 
-    Raises TransientError: some venue did not answer; those that did are recorded.
+    Raises:
+        TransientError: some venue did not answer; those that did are recorded.
+        InvalidInputError: a document cannot be read; all others were attended to.
     """
-    messages = await _stop_parents(desk, scope)
+    troubles: list[Exception] = []
+    messages = await stop_parents(desk, scopes, troubles)
     intents = [
-        intent
-        async for document in every(desk.store, ORDER_INTENTS, _MAY_REST)
-        if _is_entry_within(intent := from_document(OrderIntent, document.data), scope)
+        stored.value
+        async for stored in readable(
+            desk.store, OrderIntent, ORDER_INTENTS, _MAY_REST, troubles=troubles
+        )
+        if _is_entry_within(stored.value, scopes)
     ]
-    found = [each for each in await _with_orders(desk, intents) if _within(each, scope)]
-    slots = {venue: asyncio.Semaphore(_at_once(each)) for venue, each in desk.venues.items()}
-    answers = await asyncio.gather(*(_asked(desk, each, slots) for each in found))
-    troubles = [answer for answer in answers if isinstance(answer, SapphireError)]
+    opened = await _with_orders(desk, intents, troubles)
+    found = [each for each in opened if _is_still_within(each, scopes)]
+    asking = _Asking(desk)
+    answers = await side_by_side(asking.answer(each) for each in found)
     by_account: dict[str, list[tuple[Order, OrderReport]]] = defaultdict(list)
     for each, answer in zip(found, answers, strict=True):
-        if isinstance(answer, OrderReport):
+        if isinstance(answer, SapphireError):
+            troubles.append(answer)
+        elif answer is not None:
             by_account[each.order.account_id].append((each.order, answer))
     turns = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
-    for recorded in await asyncio.gather(
-        *(_recorded(desk, reports, turns) for reports in by_account.values())
-    ):
-        messages += recorded.messages
-        troubles += recorded.troubles
-    await _count(desk, found)
-    if troubles:
-        raise troubles[0]
+    recorded = await side_by_side(_recorded(desk, each, turns) for each in by_account.values())
+    for outcome in recorded:
+        messages += outcome.messages
+        troubles += outcome.troubles
+    try:
+        await _count(desk, asking.asked)
+    except SapphireError as error:
+        troubles.append(error)
+    raise_first(troubles)
     return messages
+
+
+class _Asking:
+    """The cancels of one halt: no venue waits for another, and a dead one costs one timeout."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.asked: list[_Open] = []
+        self._desk = desk
+        self._most = {venue: _at_once(each) for venue, each in desk.venues.items()}
+        self._slots = {venue: asyncio.Semaphore(most) for venue, most in self._most.items()}
+        self._silent = {venue for venue in desk.venues if desk.lines.is_silent(venue)}
+
+    async def answer(self, each: _Open) -> OrderReport | SapphireError | None:
+        """A whole wave without one answer, and the rest is left for the next call."""
+        venue, lines = self._desk.venues[each.order.venue], self._desk.lines
+        after = SILENT_AFTER if venue.venue in self._silent else self._most[venue.venue]
+        async with self._slots[venue.venue]:
+            try:
+                lines.require_voice(venue, after=after)
+                self.asked.append(each)
+                return await lines.note(venue, lambda: venue.cancel(each.order))
+            except SapphireError as error:
+                return error
 
 
 def _at_once(venue: ExecutionVenue) -> int:
@@ -142,7 +170,7 @@ async def _recorded(
 ) -> _Recorded:
     """What venues told of one account; one order's trouble keeps no other from being written."""
     messages: list[OutboxMessage] = []
-    troubles: list[SapphireError] = []
+    troubles: list[Exception] = []
     async with turns:
         for order, report in reports:
             try:
@@ -174,109 +202,63 @@ async def _count(desk: Desk, asked: Sequence[_Open]) -> None:
 
 
 async def sweep_halted(desk: Desk) -> list[OutboxMessage]:
-    """The same for every scope that is not ACTIVE: what a lost message, or a race, left behind."""
+    """The same for every scope that is not ACTIVE: what a lost message, or a race, left behind.
+
+    All of them in one pass over what is open. A state that cannot be read counts as HALTED here
+    as it does where orders are sent, and is told.
+    """
     states = (TradingState.HALTED.value, TradingState.REDUCING.value)
-    messages: list[OutboxMessage] = []
-    troubles: list[SapphireError] = []
+    troubles: list[Exception] = []
+    scopes: list[Scope] = []
     async for document in every(desk.store, TRADING_STATE, Where("state", "in", states)):
-        record = from_document(TradingStateRecord, document.data)
-        if record.at(desk.clock.now()) is TradingState.ACTIVE:
-            continue
         try:
-            messages += await cancel_entries(desk, Scope.parse(document.ref.id))
+            scope = Scope.parse(document.ref.id)
+            scopes.append(scope)
+            if read(TradingStateRecord, document).value.at(desk.clock.now()) is TradingState.ACTIVE:
+                scopes.remove(scope)
+        except InvalidInputError as error:
+            troubles.append(error)
+    messages: list[OutboxMessage] = []
+    if scopes:
+        try:
+            messages += await cancel_entries(desk, frozenset(scopes))
         except SapphireError as error:
             troubles.append(error)
-    if troubles:
-        raise troubles[0]
+    raise_first(troubles)
     return messages
 
 
 async def is_active(desk: Desk, scope: Scope) -> bool:
-    """Whether trading within `scope` went on again meanwhile."""
-    stored = await load(desk.store, TradingStateRecord, state_ref(scope))
-    return stored is not None and stored.value.at(desk.clock.now()) is TradingState.ACTIVE
+    """Whether trading within `scope` went on again meanwhile; not where nobody can read it."""
+    document = await desk.store.get(state_ref(scope))
+    try:
+        record = read(TradingStateRecord, document).value if document else None
+    except InvalidInputError:
+        return False
+    return record is not None and record.at(desk.clock.now()) is TradingState.ACTIVE
 
 
-async def cancel_parents(desk: Desk, scope: Scope, reason: str) -> list[OutboxMessage]:
-    """Every parent order within `scope` that opens something, for good; `advance` ends them."""
-    messages: list[OutboxMessage] = []
-    for parent_order_id in await entry_parents(desk, scope):
-        told = await retry_on_conflict(
-            lambda key=parent_order_id: _cancel_parent(desk, key, reason),  # type: ignore[misc]  # bound now
-            what=f"parent order {parent_order_id}",
-        )
-        messages += told
-    return messages
-
-
-async def _cancel_parent(desk: Desk, parent_order_id: str, reason: str) -> list[OutboxMessage]:
-    stored = await load(desk.store, ParentOrder, Ref(PARENT_ORDERS, parent_order_id))
-    if stored is None or stored.value.status.is_terminal:
-        return []
-    now = desk.clock.now()
-    if stored.value.status is not ParentStatus.CANCELING:
-        after = canceling(stored.value, code="FLATTENED", reason=reason, now=now)
-        await desk.store.commit([stored.update(after)])
-    return [parent_message(parent_order_id, f"flatten:{stored.version}", now=now)]
-
-
-def _is_entry_parent(parent: ParentOrder, scope: Scope) -> bool:
-    return not parent.reduce_only and _names(scope, parent)
-
-
-async def entry_parents(desk: Desk, scope: Scope) -> list[str]:
-    """The ids of those that are still open."""
-    return [
-        document.ref.id
-        async for document in every(desk.store, PARENT_ORDERS, _OPEN_PARENTS)
-        if _is_entry_parent(from_document(ParentOrder, document.data), scope)
-    ]
-
-
-async def _stop_parents(desk: Desk, scope: Scope) -> list[OutboxMessage]:
-    """`advance` ends them: it sees the state by itself, and this only makes it look at once."""
-    now = desk.clock.now()
-    messages = []
-    async for document in every(desk.store, PARENT_ORDERS, _OPEN_PARENTS):
-        parent = from_document(ParentOrder, document.data)
-        if not parent.reduce_only and _names(scope, parent):
-            cause = f"trading-state:{scope.key}:{document.version}"
-            messages.append(parent_message(parent.parent_order_id, cause, now=now))
-    return messages
-
-
-def _is_entry_within(intent: OrderIntent, scope: Scope) -> bool:
+def _is_entry_within(intent: OrderIntent, scopes: Collection[Scope]) -> bool:
     plan = intent.plan
     rests = plan.time_in_force is TimeInForce.GTC
-    return rests and not (plan.is_protective or plan.reduce_only) and _names(scope, plan)
+    if not rests or plan.is_protective or plan.reduce_only:
+        return False
+    return scope_around(plan, candidate_venues(plan), scopes) is not None
 
 
-def _names(scope: Scope, subject: OrderPlan | ParentOrder) -> bool:
-    """Whether what is known of it before its venue lies within the scope."""
-    match scope.kind:
-        case ScopeKind.AGENT:
-            return scope.name == f"{subject.book}:{subject.agent_id}"
-        case ScopeKind.DEPLOYMENT:
-            return scope.name == subject.deployment_id
-        case ScopeKind.SYMBOL:
-            return scope.name == subject.symbol
-        case ScopeKind.VENUE:
-            return any(candidate.venue == scope.name for candidate in subject.candidates)
-        case ScopeKind.PLATFORM:
-            return scope == PLATFORM_SCOPE
-
-
-def _within(each: _Open, scope: Scope) -> bool:
+def _is_still_within(each: _Open, scopes: Collection[Scope]) -> bool:
     """Also by the venue that the order really is at, and never an order that only closes."""
-    at_venue = scope.kind is not ScopeKind.VENUE or each.order.venue == scope.name
-    return at_venue and not each.order.reduce_only
+    around = scope_around(each.intent.plan, (each.order.venue,), scopes)
+    return around is not None and not each.order.reduce_only
 
 
-async def _with_orders(desk: Desk, intents: Sequence[OrderIntent]) -> list[_Open]:
+async def _with_orders(
+    desk: Desk, intents: Sequence[OrderIntent], troubles: list[Exception]
+) -> list[_Open]:
     """Of this mode alone, and with a venue that is connected here."""
     mine = [each for each in intents if each.plan.paper == (desk.settings.mode == "paper")]
     refs = [Ref(ORDERS, each.client_order_id) for each in mine]
-    orders = await load_many(desk.store, Order, refs) if refs else []
+    orders = await readable_many(desk.store, Order, refs, troubles=troubles)
     return [
         _Open(intent, order.value)
         for intent, order in zip(mine, orders, strict=True)
@@ -284,17 +266,6 @@ async def _with_orders(desk: Desk, intents: Sequence[OrderIntent]) -> list[_Open
         and not order.value.status.is_terminal
         and order.value.venue in desk.venues
     ]
-
-
-async def _asked(
-    desk: Desk, each: _Open, slots: Mapping[Venue, asyncio.Semaphore]
-) -> OrderReport | SapphireError | None:
-    venue = desk.venues[each.order.venue]
-    async with slots[each.order.venue]:
-        try:
-            return await answer_of(venue, venue.cancel(each.order))
-        except SapphireError as error:
-            return error
 
 
 async def _cancel_and_record(desk: Desk, each: _Open) -> list[OutboxMessage]:

@@ -8,19 +8,23 @@ from common.books import BOOKS, Book
 from common.documents import Stored, every
 from common.domain.moment import iso
 from common.domain.signal import Delivery, SignalRecord, SignalStatus
-from common.errors import ConflictError
+from common.errors import ConflictError, SapphireError
 from common.execution.deliveries import End, intent_ends
 from common.execution.signals import finish_signal
 from common.how.denial import Denial
 from common.ports import Query, Where, Write
-from common.wire import from_document
+from functions.settle.reading import raise_first, read
 from functions.settle.resolving import Desk
 
 PAGE = 200
 
 
 async def expire_deliveries(desk: Desk, book: Book) -> None:
-    """Deliveries whose message was dead-lettered end here, with their reason."""
+    """Deliveries whose message was dead-lettered end here, with their reason.
+
+    Raises SapphireError: one delivery's trouble, once the others were attended to.
+    """
+    troubles: list[Exception] = []
     now = desk.clock.now()
     overdue = iso(now - desk.settings.limits.delivery_grace)
     waiting = Where("status", "in", (SignalStatus.PENDING.value, SignalStatus.ROUTED.value))
@@ -35,8 +39,11 @@ async def expire_deliveries(desk: Desk, book: Book) -> None:
             )
         )
         for document in page.documents:
-            delivery = from_document(Delivery, document.data)
-            await _expire(desk, Stored(document.ref, delivery, document.version), now)
+            try:
+                await _expire(desk, read(Delivery, document), now)
+            except SapphireError as error:
+                troubles.append(error)
+    raise_first(troubles)
 
 
 async def _expire(desk: Desk, stored: Stored[Delivery], now: datetime) -> None:
@@ -69,12 +76,19 @@ async def _expire(desk: Desk, stored: Stored[Delivery], now: datetime) -> None:
 
 
 async def finish_signals(desk: Desk, book: Book) -> None:
-    """Signals whose last delivery ended just before a crash, or whose fan-out was lost."""
+    """Signals whose last delivery ended just before a crash, or whose fan-out was lost.
+
+    Raises SapphireError: one signal's trouble, once the others were attended to.
+    """
+    troubles: list[Exception] = []
     pending = Where("status", "==", SignalStatus.PENDING.value)
     async for document in every(desk.store, book.signals, pending):
-        record = from_document(SignalRecord, document.data)
-        await _close_fan_out(desk, book, Stored(document.ref, record, document.version))
-        await finish_signal(desk.store, book, document.ref.id)
+        try:
+            await _close_fan_out(desk, book, read(SignalRecord, document))
+            await finish_signal(desk.store, book, document.ref.id)
+        except SapphireError as error:
+            troubles.append(error)
+    raise_first(troubles)
 
 
 async def _close_fan_out(desk: Desk, book: Book, stored: Stored[SignalRecord]) -> None:

@@ -5,53 +5,30 @@ reduce-only order for each position that none is under way for. The round after 
 that it knows is in the `flattens` document, so any crash is taken up where it happened.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+import logging
+from dataclasses import replace
+from datetime import timedelta
 
-from common.audit import audit_write
-from common.books import (
-    BOOKS,
-    EXPOSURES,
-    FLATTENS,
-    MARKET_SNAPSHOTS,
-    ORDER_INTENTS,
-    PLAN_APPROVALS,
-    VENUE_MARKETS,
-)
-from common.documents import Stored, every, load, load_many
-from common.domain.agent import Deployment
+from common.books import EXPOSURES, FLATTENS, TRADING_STATE
+from common.documents import Stored, every, load
 from common.domain.events import OutboxMessage
-from common.domain.exposure import Exposure
-from common.domain.flatten import Flatten, FlattenStatus
-from common.domain.identifiers import intent_id, prefixed_id
-from common.domain.instrument import (
-    Instrument,
-    InstrumentTable,
-    OrderType,
-    TimeInForce,
-    Venue,
-    price_bound,
-)
-from common.domain.market import MarketSnapshot
-from common.domain.money import ZERO, plain
+from common.domain.flatten import OPEN_FLATTENS, Flatten, FlattenStatus
+from common.domain.identifiers import prefixed_id
 from common.domain.notification import Notification, NotificationKind
-from common.domain.order import OrderIntent, OrderPlan, OrderPurpose, OrderSide, VenueCandidate
-from common.domain.rounding import round_price, round_quantity
-from common.domain.scope import Scope, ScopeKind
-from common.errors import ConflictError, SapphireError, TransientError
-from common.execution.approval import approval_write
-from common.execution.reconciliation import quantities
-from common.execution.sender import answer_of
-from common.execution.wallets import neighbours, share_of
-from common.how.exit_draft import closing_quantity
+from common.domain.scope import PLATFORM_SCOPE, Scope
+from common.errors import ConflictError, InvalidInputError, SapphireError, TransientError
+from common.how.state_changes import state_writes
 from common.how.trading_state import TradingState, TradingStateRecord, state_ref
-from common.messages import attempt_message, flatten_message
+from common.messages import flatten_message
 from common.notifications import notification_writes
 from common.outbox import outbox_write
-from common.ports import Query, Ref, VenuePosition, Where, Write
-from common.wire import from_document
-from functions.settle.canceling import cancel_entries, cancel_parents, entry_parents
+from common.ports import Query, Ref, Where, Write
+from functions.settle.asking import side_by_side
+from functions.settle.canceling import cancel_entries, is_active
+from functions.settle.closing import TOLD_MAX, Found, Step, close_account
+from functions.settle.markets import Markets
+from functions.settle.parents import cancel_parents, entry_parents
+from functions.settle.reading import raise_first, read
 from functions.settle.resolving import Desk
 
 ACCOUNTS_A_STEP = 100
@@ -59,241 +36,148 @@ WRITES_AT_ONCE = 200  # even: a plan's approval and its message go together
 AGAIN_AFTER = timedelta(seconds=5)
 """Between a round and the next, while something is left: closing takes the venues some seconds."""
 
-PLAN_LIFE = timedelta(minutes=2)
 STUCK_AFTER_ROUNDS = 12
 LISTED_MAX = 50
-SLIPPAGE = (Decimal("0.01"), Decimal("0.02"), Decimal("0.05"), Decimal("0.10"))
-"""Of the mark, round by round: being out counts for more than the price."""
 
-
-@dataclass(slots=True)
-class _Step:
-    """What one call has found and has to write."""
-
-    desk: Desk
-    flatten: Flatten
-    scope: Scope
-    now: datetime
-    remaining: list[str]
-    dust: list[str]
-    writes: list[Write]
-    messages: list[OutboxMessage]
+_HALTED = TradingState.HALTED
+_IS_HALTED = Where("state", "==", _HALTED.value)
+_IS_OPEN = Where("status", "in", tuple(each.value for each in OPEN_FLATTENS))
+_log = logging.getLogger(__name__)
 
 
 async def flatten_open(desk: Desk) -> list[OutboxMessage]:
-    """The next step of every flatten that is not over."""
-    still = Where("status", "in", (FlattenStatus.CLOSING.value, FlattenStatus.STUCK.value))
-    ids = [document.ref.id async for document in every(desk.store, FLATTENS, still)]
+    """The next step of every flatten that is not over.
+
+    Raises Exception: the first trouble, once all of them were done.
+    """
+    ids = [document.ref.id async for document in every(desk.store, FLATTENS, _IS_OPEN)]
     messages: list[OutboxMessage] = []
-    troubles: list[SapphireError] = []
+    troubles: list[Exception] = []
     for flatten_id in ids:
         try:
-            messages += await flatten(desk, flatten_id)
+            told, met = await _step(desk, flatten_id)
         except SapphireError as error:
             troubles.append(error)
-    if troubles:
-        raise troubles[0]
+            continue
+        messages += told
+        troubles += met
+    raise_first(troubles)
     return messages
 
 
 async def flatten(desk: Desk, flatten_id: str) -> list[OutboxMessage]:
     """The next step of one flatten; nothing once it is FLAT.
 
-    One venue's trouble keeps nothing open at the others.
+    One venue's, account's or document's trouble keeps nothing open at the others. It is among what
+    remains, and is logged: raised, the message would come again and begin another step each time.
     """
+    messages, troubles = await _step(desk, flatten_id)
+    for trouble in troubles:
+        _log.error("flatten %s: %s", flatten_id, trouble)
+    return messages
+
+
+async def _step(desk: Desk, flatten_id: str) -> tuple[list[OutboxMessage], list[Exception]]:
     stored = await load(desk.store, Flatten, Ref(FLATTENS, flatten_id))
-    if stored is None or stored.value.status is FlattenStatus.FLAT:
-        return []
-    scope = Scope.parse(stored.value.scope)
-    fresh = stored.value.cursor is None
-    canceled, trouble = await _cancel(desk, scope) if fresh else ([], [])
-    step = _Step(
+    if stored is None or stored.value.status.is_terminal:
+        return [], []
+    before, scope = stored.value, Scope.parse(stored.value.scope)
+    if await is_active(desk, scope):
+        return await _abandon(desk, stored), []
+    found = Found(list(before.remaining), list(before.dust))
+    canceled: list[OutboxMessage] = []
+    if before.cursor is None:
+        found = Found()
+        canceled = await _cancel(desk, scope, found)
+    step = Step(
         desk=desk,
-        flatten=stored.value,
+        flatten=before,
         scope=scope,
         now=desk.clock.now(),
-        remaining=trouble if fresh else list(stored.value.remaining),
-        dust=[] if fresh else list(stored.value.dust),
-        writes=[],
-        messages=[],
+        markets=Markets(desk.store),
+        halted=await _halted(desk, found.troubles),
     )
-    query = Query(EXPOSURES, limit=ACCOUNTS_A_STEP, cursor=stored.value.cursor)
-    page = await desk.store.query(query)
-    for document in page.documents:
-        await _account(step, from_document(Exposure, document.data))
-    after = _after(step, page.next_cursor)
-    return canceled + await _commit(step, stored, after)
+    page = await desk.store.query(Query(EXPOSURES, limit=ACCOUNTS_A_STEP, cursor=before.cursor))
+    for each in await side_by_side(close_account(step, document) for document in page.documents):
+        found.add(each)
+    found.troubles += step.markets.troubles
+    after = _after(step, found, page.next_cursor)
+    return canceled + await _commit(step, found, stored, after), found.troubles
 
 
-async def _cancel(desk: Desk, scope: Scope) -> tuple[list[OutboxMessage], list[str]]:
+async def _abandon(desk: Desk, stored: Stored[Flatten]) -> list[OutboxMessage]:
+    """Somebody let trading go on: from then on nothing more is closed for it."""
+    now = desk.clock.now()
+    after = replace(stored.value, status=FlattenStatus.ABANDONED, finished_at=now, updated_at=now)
+    told, message = notification_writes(_notification(after))
+    await desk.store.commit([stored.update(after), *told])
+    return [message]
+
+
+async def _cancel(desk: Desk, scope: Scope, found: Found) -> list[OutboxMessage]:
     """What could still open something; and what of it keeps the scope from being flat."""
-    messages = await cancel_parents(desk, scope, "everything is being closed")
-    trouble = [f"{each} is still being worked" for each in await entry_parents(desk, scope)]
-    try:
-        messages += await cancel_entries(desk, scope)
-    except SapphireError as error:
-        trouble.append(f"an entry may still rest: {error}"[:200])
-    return messages, trouble
-
-
-async def _account(step: _Step, exposure: Exposure) -> None:
-    deployment = await _deployment(step.desk, exposure.deployment_id)
-    if deployment is None or deployment.paper != (step.desk.settings.mode == "paper"):
-        return
-    if not _names_account(step.scope, deployment):
-        return
-    wanted = {*deployment.enabled_venues, *map(Venue, exposure.venues())}
-    for venue in (venue for venue in step.desk.venues if venue in wanted):
-        if step.scope.kind is ScopeKind.VENUE and step.scope.name != venue:
-            continue
-        await _at_venue(step, deployment, exposure, venue)
-    for place in exposure.venues():
-        named = step.scope.kind is not ScopeKind.VENUE or step.scope.name == place
-        if named and Venue(place) not in step.desk.venues and exposure.holdings_at(place):
-            name = f"{deployment.deployment_id} {place}: it is not connected here"
-            step.remaining.append(name)
-
-
-async def _at_venue(step: _Step, deployment: Deployment, exposure: Exposure, venue: Venue) -> None:
-    """A venue that does not answer is not flat: what we hold there remains."""
-    adapter = step.desk.venues[venue]
-    account_id = deployment.deployment_id
-    try:
-        state = await answer_of(adapter, adapter.query_account(account_id=account_id))
-    except TransientError as error:
-        step.remaining.append(f"{account_id} {venue}: {error}"[:200])
-        return
-    others = await neighbours(step.desk.store, deployment)
-    told = share_of(quantities(state), exposure, others, venue)
-    under_way = exposure.symbols_under_way(venue)
-    for symbol in sorted({*told, *exposure.holdings_at(venue), *under_way}):
-        if step.scope.kind is ScopeKind.SYMBOL and step.scope.name != symbol:
-            continue
-        if symbol in under_way:  # it counts as filled: what is flat now may not stay so
-            step.remaining.append(f"{account_id} {venue} {symbol}: an order may still fill")
-        await _position(step, deployment, exposure, (venue, symbol, told.get(symbol)))
-
-
-async def _position(
-    step: _Step,
-    deployment: Deployment,
-    exposure: Exposure,
-    place: tuple[Venue, str, VenuePosition | None],
-) -> None:
-    venue, symbol, told = place
-    theirs = Decimal(told.signed_qty) if told else ZERO
-    ours = exposure.held(venue, symbol)
-    if theirs == 0 and ours == 0:
-        return
-    name = f"{deployment.deployment_id} {venue} {symbol} {plain(theirs)}"
-    instrument, mark = await _market(step.desk, venue, symbol)
-    # Where both sides do not agree yet, reconciliation comes first, and the next round sees it.
-    agreed = min(abs(theirs), abs(ours)) if theirs * ours > 0 else ZERO
-    quantity = ZERO
-    if instrument is not None and mark is not None:
-        quantity = closing_quantity(instrument, agreed, mark)
-    elif instrument is not None:
-        quantity = round_quantity(instrument, agreed)
-    if instrument is not None and agreed and quantity < instrument.min_quantity:
-        step.dust.append(name)
-        return
-    step.remaining.append(name)
-    if instrument is None or mark is None or quantity == 0:
-        return
-    side = OrderSide.SELL if theirs > 0 else OrderSide.BUY
-    plan = _plan(step, deployment, instrument, (side, quantity, mark))
-    if not await _is_under_way(step, plan):
-        step.writes += [approval_write(plan, "settle", now=step.now)]
-        message = attempt_message(plan, 1, now=step.now)
-        step.writes.append(outbox_write(message))
-        step.messages.append(message)
-
-
-def _plan(
-    step: _Step,
-    deployment: Deployment,
-    instrument: Instrument,
-    wanted: tuple[OrderSide, Decimal, Decimal],
-) -> OrderPlan:
-    side, quantity, mark = wanted
-    buy = side is OrderSide.BUY
-    round_no = step.flatten.rounds
-    slippage = SLIPPAGE[min(round_no, len(SLIPPAGE) - 1)]
-    price = round_price(instrument, price_bound(mark, buy=buy, slippage=slippage), buy=buy)
-    cause = f"{step.flatten.flatten_id}:{instrument.venue}:{instrument.symbol}"
-    return OrderPlan(
-        intent_id=intent_id(deployment.agent_id, deployment.deployment_id, cause, 0, round_no + 1),
-        book=deployment.book,
-        agent_id=deployment.agent_id,
-        deployment_id=deployment.deployment_id,
-        delivery_id="",
-        signal_id=step.flatten.flatten_id,
-        symbol=instrument.symbol,
-        side=side,
-        order_type=OrderType.MARKET,
-        candidates=(
-            VenueCandidate(
-                venue=instrument.venue,
-                instrument_id=instrument.instrument_id,
-                quantity=quantity,
-                price=price,
-            ),
-        ),
-        reference_price=mark,
-        slippage_max=slippage,
-        policy_version="flatten",
-        created_at=step.now,
-        expires_at=step.now + PLAN_LIFE,
-        paper=deployment.paper,
-        time_in_force=TimeInForce.IOC,
-        reduce_only=True,
-        purpose=OrderPurpose.FLATTEN,
-    )
-
-
-async def _is_under_way(step: _Step, plan: OrderPlan) -> bool:
-    """Whether this round's order is planned already, or that of the round before may still fill."""
-    cause = f"{step.flatten.flatten_id}:{plan.candidates[0].venue}:{plan.symbol}"
-    ids = [
-        intent_id(plan.agent_id, plan.deployment_id, cause, 0, number)
-        for number in (step.flatten.rounds, step.flatten.rounds + 1)
-        if number > 0
+    unread: list[Exception] = []
+    messages = await cancel_parents(desk, scope, "everything is being closed", unread)
+    found.troubles += unread
+    found.remaining += [f"a parent order may still work: {each}"[:TOLD_MAX] for each in unread]
+    found.remaining += [
+        f"{each} is still being worked" for each in await entry_parents(desk, scope)
     ]
-    store = step.desk.store
-    if await store.get(Ref(PLAN_APPROVALS, plan.intent_id)) is not None:
-        return True
-    intents = await load_many(store, OrderIntent, [Ref(ORDER_INTENTS, each) for each in ids])
-    return any(each is not None and not each.value.status.is_terminal for each in intents)
+    try:
+        messages += await cancel_entries(desk, [scope])
+    except SapphireError as error:
+        found.remaining.append(f"an entry may still rest: {error}"[:TOLD_MAX])
+        if not isinstance(error, TransientError):
+            found.troubles.append(error)
+    return messages
 
 
-def _after(step: _Step, cursor: str | None) -> Flatten:
+async def _halted(desk: Desk, troubles: list[Exception]) -> frozenset[Scope]:
+    """Every scope in which nothing can be closed; one that cannot be read is, as at the gate."""
+    found: set[Scope] = set()
+    async for document in every(desk.store, TRADING_STATE, _IS_HALTED):
+        try:
+            scope = Scope.parse(document.ref.id)
+            found.add(scope)
+            if read(TradingStateRecord, document).value.at(desk.clock.now()) is not _HALTED:
+                found.discard(scope)
+        except InvalidInputError as error:
+            troubles.append(error)
+    return frozenset(found)
+
+
+def _after(step: Step, found: Found, cursor: str | None) -> Flatten:
     """The document after this step; a round is over with its last page."""
     flatten = replace(
         step.flatten,
         cursor=cursor,
-        remaining=tuple(step.remaining[:LISTED_MAX]),
-        dust=tuple(step.dust[:LISTED_MAX]),
+        remaining=tuple(found.remaining[:LISTED_MAX]),
+        dust=tuple(found.dust[:LISTED_MAX]),
         updated_at=step.now,
     )
     if cursor is not None:
         return flatten
     flatten = replace(flatten, rounds=flatten.rounds + 1)
-    if not step.remaining:
+    if not found.remaining:
         return replace(flatten, status=FlattenStatus.FLAT, finished_at=step.now)
     if flatten.rounds >= STUCK_AFTER_ROUNDS:
         return replace(flatten, status=FlattenStatus.STUCK)
     return flatten
 
 
-async def _commit(step: _Step, stored: Stored[Flatten], after: Flatten) -> list[OutboxMessage]:
+async def _commit(
+    step: Step, found: Found, stored: Stored[Flatten], after: Flatten
+) -> list[OutboxMessage]:
     """The plans first, each with its message, then how far it has come.
 
     Another call that works the same round makes the same plans, and one of the two gives way.
     """
-    messages = list(step.messages)
+    messages = list(found.messages)
     writes: list[Write] = [stored.update(after)]
     if after.status is FlattenStatus.FLAT:
-        writes += await _halt(step)
+        halted, changed = await _halt(step)
+        writes += halted
+        messages += changed
     elif after.status is FlattenStatus.CLOSING:
         again = step.now + (AGAIN_AFTER if after.cursor is None else timedelta(0))
         name = f"{after.rounds}:{after.cursor or ''}"
@@ -305,40 +189,40 @@ async def _commit(step: _Step, stored: Stored[Flatten], after: Flatten) -> list[
         writes += told
         messages.append(message)
     try:
-        for start in range(0, len(step.writes), WRITES_AT_ONCE):
-            await step.desk.store.commit(step.writes[start : start + WRITES_AT_ONCE])
+        for start in range(0, len(found.writes), WRITES_AT_ONCE):
+            await step.desk.store.commit(found.writes[start : start + WRITES_AT_ONCE])
         await step.desk.store.commit(writes)
     except ConflictError:
         return []
     return messages
 
 
-async def _halt(step: _Step) -> list[Write]:
+async def _halt(step: Step) -> tuple[list[Write], list[OutboxMessage]]:
     """Flat, and to stay so: REDUCING becomes HALTED, unless somebody has changed it meanwhile."""
-    ref = state_ref(step.scope)
-    stored = await load(step.desk.store, TradingStateRecord, ref)
+    stored = await load(step.desk.store, TradingStateRecord, state_ref(step.scope))
     if stored is None or stored.value.epoch != step.flatten.epoch:
-        return []
+        return [], []
     record = replace(
         stored.value,
         state=TradingState.HALTED,
         epoch=stored.value.epoch + 1,
         reason=f"flat: {step.flatten.reason}",
         changed_at=step.now,
+        until=None,
     )
-    facts = {"state": record.state.value, "reason": record.reason, "by": record.changed_by}
-    audit = audit_write(
-        "trading-state-changed", ref.id, at=step.now, step=record.epoch, facts=facts
-    )
-    return [stored.update(record), audit]
+    return state_writes(step.scope, stored, record)
 
 
 def _notification(flatten: Flatten) -> Notification:
-    where = Scope.parse(flatten.scope).label
+    scope = Scope.parse(flatten.scope)
+    where = scope.label
     if flatten.status is FlattenStatus.FLAT:
-        text = f"FLAT: the venues hold nothing for {where} any more. Trading there is halted"
+        there = "on the platform" if scope == PLATFORM_SCOPE else f"for {where}"
+        text = f"FLAT: the venues hold nothing for {where} any more. Trading {there} is halted"
         if flatten.dust:
             text += f" (dust stays: {'; '.join(flatten.dust[:5])})"
+    elif flatten.status is FlattenStatus.ABANDONED:
+        text = f"FLATTEN GIVEN UP for {where}: trading there was resumed before all was flat"
     else:
         text = f"FLATTEN IS STUCK for {where}: {'; '.join(flatten.remaining[:5])}"
     return Notification(
@@ -348,29 +232,3 @@ def _notification(flatten: Flatten) -> Notification:
         subject_id=flatten.flatten_id,
         created_at=flatten.updated_at,
     )
-
-
-def _names_account(scope: Scope, deployment: Deployment) -> bool:
-    match scope.kind:
-        case ScopeKind.AGENT:
-            return scope.name == f"{deployment.book}:{deployment.agent_id}"
-        case ScopeKind.DEPLOYMENT:
-            return scope.name == deployment.deployment_id
-        case _:
-            return True
-
-
-async def _deployment(desk: Desk, deployment_id: str) -> Deployment | None:
-    refs = [Ref(book.deployments, deployment_id) for book in BOOKS.values()]
-    found = await load_many(desk.store, Deployment, refs)
-    return next((each.value for each in found if each is not None), None)
-
-
-async def _market(
-    desk: Desk, venue: Venue, symbol: str
-) -> tuple[Instrument | None, Decimal | None]:
-    """How the venue trades it, and the last mark however old: to get out, an old one must do."""
-    table = await load(desk.store, InstrumentTable, Ref(VENUE_MARKETS, venue))
-    snapshot = await load(desk.store, MarketSnapshot, Ref(MARKET_SNAPSHOTS, symbol))
-    instrument = table.value.find(symbol) if table else None
-    return instrument, snapshot.value.mark if snapshot else None

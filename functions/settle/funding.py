@@ -1,6 +1,7 @@
 """Funding that a venue has paid or taken: each payment booked once, in the account's cash."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.audit import audit_write
@@ -25,33 +26,36 @@ WRITES_MAX = 100
 _log = logging.getLogger(__name__)
 
 
-async def funded_until(
-    desk: Desk,
-    deployment: Deployment,
-    venue: ExecutionVenue,
-    before: datetime | None,
-    *,
-    holds: bool,
-) -> datetime | None:
-    """Up to when everything is booked now; None: nothing is held there, and nothing is to come.
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """Up to when an account's payments at a venue are booked; None: never asked."""
+
+    until: datetime | None
+    while_flat: bool = False  # nothing was held there any more: nothing is to come
+
+
+async def funded_now(
+    desk: Desk, deployment: Deployment, venue: ExecutionVenue, before: Funded, *, holds: bool
+) -> Funded:
+    """How far it is after this look. What is held again later is asked for from there on.
 
     Without an answer it stays as it was, and is asked for again.
     """
     if not is_due(before, desk.clock.now(), holds=holds):
         return before
     try:
-        until = await take_funding(desk, deployment, venue, before)
+        until = await take_funding(desk, deployment, venue, before.until)
     except TransientError as error:
         _log.warning("no funding of %s: %s", deployment.deployment_id, error)
         return before
-    return until if holds else None
+    return Funded(until, while_flat=not holds)
 
 
-def is_due(before: datetime | None, now: datetime, *, holds: bool) -> bool:
+def is_due(before: Funded, now: datetime, *, holds: bool) -> bool:
     """While something is held there, every so often; and once more when nothing is any longer."""
     if not holds:
-        return before is not None
-    return before is None or now - before >= EVERY
+        return before.until is not None and not before.while_flat
+    return before.until is None or now - before.until >= EVERY
 
 
 async def take_funding(

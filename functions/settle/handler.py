@@ -1,11 +1,12 @@
 """Asks the venue what became of every order that is not proven, and ends what can be ended."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import assert_never
 
 from common.books import BOOKS, ORDER_INTENTS
 from common.config import Settings
-from common.documents import Stored, every, load
+from common.documents import load
 from common.domain.events import (
     CancelRequested,
     FlattenRequested,
@@ -15,25 +16,17 @@ from common.domain.events import (
     TradingStateChanged,
 )
 from common.domain.instrument import Venue
-from common.domain.order import IntentStatus, OrderIntent
+from common.domain.order import OrderIntent
 from common.domain.scope import Scope
-from common.errors import SapphireError
 from common.execution.sender import Sender
-from common.ports import Clock, Document, DocumentStore, ExecutionVenue, Ref, Where
-from common.wire import from_document
+from common.ports import Clock, DocumentStore, ExecutionVenue, Ref
+from functions.settle.attending import attend_open
 from functions.settle.canceling import cancel_entries, cancel_one, is_active, sweep_halted
 from functions.settle.deliveries import expire_deliveries, finish_signals
 from functions.settle.flattening import flatten, flatten_open
+from functions.settle.reading import raise_first
 from functions.settle.reconciling import reconcile
-from functions.settle.resolving import Desk, attend, resolve
-
-OPEN_INTENTS = (
-    IntentStatus.SENDING,
-    IntentStatus.UNKNOWN,
-    IntentStatus.WORKING,
-    IntentStatus.RETRYING,
-    IntentStatus.UNRESOLVED,
-)
+from functions.settle.resolving import Desk, resolve
 
 SettleEvent = OrderUnknown | CancelRequested | TradingStateChanged | FlattenRequested | Tick
 
@@ -52,7 +45,7 @@ async def settle(
     intent's trouble.
 
     Raises:
-        Exception: an intent's trouble, be it a defect of ours, once all else has been settled.
+        Exception: the first trouble, be it a defect of ours, once all else has been settled.
     """
     desk = Desk(store, clock, settings, venues, Sender(store, clock, settings, venues))
     match event:
@@ -63,7 +56,7 @@ async def settle(
             return await cancel_one(desk, event.intent_id)
         case TradingStateChanged():
             scope = Scope.parse(event.scope)
-            return [] if await is_active(desk, scope) else await cancel_entries(desk, scope)
+            return [] if await is_active(desk, scope) else await cancel_entries(desk, [scope])
         case FlattenRequested():
             return await flatten(desk, event.flatten_id)
         case Tick():
@@ -73,30 +66,21 @@ async def settle(
 
 
 async def _sweep(desk: Desk) -> list[OutboxMessage]:
-    """Open intents, what a halt left resting, flattens; then what a crash left unfinished; then
-    our positions beside the venues'.
+    """What a halt left resting, and flattens, before anything that may take long; then open
+    intents; what a crash left unfinished; our positions beside the venues'.
     """
+    steps: list[Callable[[], Awaitable[list[OutboxMessage] | None]]] = [
+        partial(step, desk) for step in (sweep_halted, flatten_open, attend_open)
+    ]
+    for book in BOOKS.values():
+        steps += [partial(step, desk, book) for step in (expire_deliveries, finish_signals)]
+    steps.append(partial(reconcile, desk))
     messages: list[OutboxMessage] = []
     troubles: list[Exception] = []
-    still_open = Where("status", "in", tuple(status.value for status in OPEN_INTENTS))
-    async for document in every(desk.store, ORDER_INTENTS, still_open):
+    for step in steps:
         try:
-            messages += await attend(desk, _intent(document))
-        except Exception as error:  # noqa: BLE001 - raised below, when the others were attended to
+            messages += await step() or ()
+        except Exception as error:  # noqa: BLE001 - raised below, when all else was done
             troubles.append(error)
-    for book in BOOKS.values():
-        await expire_deliveries(desk, book)
-        await finish_signals(desk, book)
-    for step in (sweep_halted, flatten_open, reconcile):
-        try:
-            messages += await step(desk)
-        except SapphireError as error:
-            troubles.append(error)
-    if troubles:
-        raise troubles[0]
+    raise_first(troubles)
     return messages
-
-
-def _intent(document: Document) -> Stored[OrderIntent]:
-    intent = from_document(OrderIntent, document.data)
-    return Stored(document.ref, intent, document.version)

@@ -55,7 +55,8 @@ from common.ports import (
     Write,
 )
 from common.wire import from_document
-from functions.settle.funding import funded_until
+from functions.settle.funding import Funded, funded_now
+from functions.settle.reading import raise_first
 from functions.settle.resolving import Desk
 
 ROUND = Ref(RECONCILIATIONS, "round")
@@ -76,6 +77,7 @@ class Round:
 class _Account:
     deployment: Deployment
     exposure: Stored[Exposure]
+    others: tuple[Exposure, ...]  # of the same wallet
     record: Stored[Reconciliation] | None
     venue: ExecutionVenue
 
@@ -143,13 +145,18 @@ async def _account(desk: Desk, exposure: Stored[Exposure]) -> list[OutboxMessage
     venues = [venue for venue in desk.venues if venue in wanted]
     places = [_place(deployment.deployment_id, venue) for venue in venues]
     records = await load_many(desk.store, Reconciliation, places)
+    others = await neighbours(desk.store, deployment)
     messages: list[OutboxMessage] = []
+    troubles: list[Exception] = []
     for venue, record in zip(venues, records, strict=True):
-        account = _Account(deployment, exposure, record, desk.venues[venue])
+        account = _Account(deployment, exposure, others, record, desk.venues[venue])
         try:
             messages += await _at_venue(desk, account)
         except (TransientError, ConflictError):
             continue
+        except SapphireError as error:
+            troubles.append(error)
+    raise_first(troubles)
     return messages
 
 
@@ -161,12 +168,10 @@ async def _deployment(desk: Desk, deployment_id: str) -> Deployment | None:
 
 async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
     venue, deployment_id = account.venue, account.deployment.deployment_id
-    others = await neighbours(desk.store, account.deployment)
-    state = await answer_of(venue, venue.query_account(account_id=deployment_id))
+    state = await desk.lines.ask(venue, lambda: venue.query_account(account_id=deployment_id))
     now, own = desk.clock.now(), account.exposure.value
-    told = share_of(quantities(state), own, others, venue.venue)
-    before = account.record.value if account.record else None
-    before = before or Reconciliation.empty(deployment_id, venue.venue, now=now)
+    told = share_of(quantities(state), own, account.others, venue.venue)
+    before = account.record.value if account.record else _nothing_known(account, now)
     found = differences(own, venue.venue, told, before.differences, now=now)
     fresh = [symbol for symbol in found if symbol not in before.differences]
     overdue = [
@@ -180,14 +185,15 @@ async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
     external, more = await _open_orders(desk, account, state, before)
     messages += more
     holds = bool(own.holdings_at(venue.venue))
-    until = before.funded_until
-    funded = await funded_until(desk, account.deployment, venue, until, holds=holds)
+    booked = Funded(before.funded_until, before.funded_while_flat)
+    funded = await funded_now(desk, account.deployment, venue, booked, holds=holds)
     after = replace(
         before,
         differences=found,
         external_orders=external,
         checked_at=now,
-        funded_until=funded,
+        funded_until=funded.until,
+        funded_while_flat=funded.while_flat,
     )
     if overdue:
         symbol = overdue[0]  # one at a time: the others wait for the next round
@@ -195,10 +201,20 @@ async def _at_venue(desk: Desk, account: _Account) -> list[OutboxMessage]:
         mended = replace(after, differences=kept)
         position = _Differs(symbol, found[symbol], told.get(symbol))
         return [*messages, *await _mend(desk, account, position, mended)]
-    known = (before.differences, before.external_orders, before.funded_until)
+    known = (before.differences, before.external_orders, booked)
     if known != (found, external, funded):
         await desk.store.commit([put(account.record, account.place, after)])
     return messages
+
+
+def _nothing_known(account: _Account, now: datetime) -> Reconciliation:
+    return Reconciliation(
+        deployment_id=account.deployment.deployment_id,
+        venue=account.venue.venue,
+        differences={},
+        external_orders=(),
+        checked_at=now,
+    )
 
 
 async def _ask_late_orders(desk: Desk, account: _Account, symbol: str) -> list[OutboxMessage]:

@@ -1,7 +1,7 @@
 """What became of one effect: asked of its venue, sent again or fenced off where that is safe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from common.books import ORDERS, RETIRED_AGENT_ADDRESSES, SIGNED_REQUESTS
@@ -26,6 +26,7 @@ from common.execution.sender import Sender, answer_of
 from common.how.denial import Denial
 from common.how.limits import Refusal
 from common.ports import Clock, DocumentStore, ExecutionVenue, Ref
+from functions.settle.asking import Lines
 
 GTC = TimeInForce.GTC
 
@@ -37,6 +38,7 @@ class Desk:
     settings: Settings
     venues: Mapping[Venue, ExecutionVenue]
     sender: Sender
+    lines: Lines = field(default_factory=Lines)
 
     @property
     def recorder(self) -> Recorder:
@@ -75,9 +77,10 @@ async def attend(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage]
         rests = intent.status is IntentStatus.WORKING and intent.plan.time_in_force is GTC
         if rests or desk.clock.now() - intent.updated_at <= desk.patience:
             return []
-        return await desk.recorder.unresolved(
-            intent.plan.intent_id, intent.client_order_id, f"the venue cannot be asked: {error}"
-        )
+        async with desk.lines.turn(intent.plan.deployment_id):
+            return await desk.recorder.unresolved(
+                intent.plan.intent_id, intent.client_order_id, f"the venue cannot be asked: {error}"
+            )
 
 
 async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage]:
@@ -103,13 +106,20 @@ async def resolve(desk: Desk, stored: Stored[OrderIntent]) -> list[OutboxMessage
         unsent = never_sent("It could not be prepared, and its sender died")
         return await desk.recorder.record(intent.plan.intent_id, intent.client_order_id, unsent)
     case = _Open(stored, order.value, venue, desk.clock.now())
-    report = await answer_of(venue, venue.query_order(order.value))
+    report = await desk.lines.ask(venue, lambda: venue.query_order(case.order))
+    if report is not None and _still_rests(case, report):
+        return await _overdue(desk, case)
+    async with desk.lines.turn(case.order.account_id):
+        return await _conclude(desk, case, report)
+
+
+async def _conclude(desk: Desk, case: _Open, report: OrderReport | None) -> list[OutboxMessage]:
+    """Write what the answer proves."""
     if report is None:
         return await _absent(desk, case)
-    if not _still_rests(case, report):
-        messages = await desk.recorder.record(*case.ids, from_report(report))
-        if messages:
-            return messages
+    messages = await desk.recorder.record(*case.ids, from_report(report))
+    if messages:
+        return messages
     return await (_untold if report.status.is_terminal else _overdue)(desk, case)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.domain.identifiers import ID_PATTERN
-from common.domain.scope import Scope
+from common.domain.scope import Scope, ScopeKind
 from common.errors import InvalidInputError, RejectedError, TransientError
 from infra.cli.lines import block, hanging, width_of
 from infra.cli.refusal import tell_refusal
@@ -18,7 +18,7 @@ from infra.cli.scope_options import person, scope_of
 EVERY_S = 1.0
 PATIENCE_S = 300.0
 _BEGIN_S = 60.0  # until the server has taken it up
-_ENDED = frozenset({"FLAT", "STUCK"})
+_ENDED = frozenset({"FLAT", "STUCK", "ABANDONED"})
 _REMAINING_SHOWN = 20
 _now, _wait = time.monotonic, time.sleep
 
@@ -36,6 +36,7 @@ def run_flatten(arguments: argparse.Namespace) -> int:
             begun = _begin(server, scope, arguments)
         except RejectedError as error:
             return tell_refusal(error, as_json=arguments.json)
+        _warn(begun)
         following = _Following(server, str(begun["flatten_id"]), _Progress(quiet=arguments.json))
         try:
             told = following.to_the_end(begun)
@@ -57,6 +58,14 @@ def _begin(server: ServerClient, scope: Scope, arguments: argparse.Namespace) ->
         raise InvalidInputError("nothing was closed: nobody said yes")
     wish = {"scope": scope.key, "reason": arguments.reason, "by": by}
     return server.post("/api/ops/flatten", wish)
+
+
+def _warn(begun: dict[str, Any]) -> None:
+    """Of what will stay open whatever is done here."""
+    halted = [str(key) for key in begun.get("halted") or ()]
+    if halted:
+        text = f"halted, so what is there stays open: {', '.join(halted)}"
+        print("\n".join(hanging(text, indent=2, width=width_of(sys.stderr))), file=sys.stderr)
 
 
 def _said_yes(server: ServerClient, scope: Scope) -> bool:
@@ -103,7 +112,7 @@ class _Progress:
         left = len(told.get("remaining") or ())
         rounds = int(told.get("rounds") or 0)
         asked = "not asked yet" if not rounds else f"asked {rounds} time{'s'[: rounds != 1]}"
-        what = f"{left} position{'s'[: left != 1]} left" if rounds else "cancels and closes"
+        what = f"{left} thing{'s'[: left != 1]} left" if rounds else "cancels and closes"
         self._line(f"{told['status']:<8} {what}; venues {asked}")
 
     def trouble(self, text: str) -> None:
@@ -138,7 +147,8 @@ def _end(told: dict[str, Any], *, as_json: bool) -> int:
     width = width_of(sys.stdout)
     if status == "FLAT":
         lines = hanging("FLAT: every venue says that nothing is left.", indent=2, width=width)
-        lines += block(_AFTER_FLAT, indent=2, width=width)
+        scope = Scope.parse(str(told["scope"]))
+        lines += block(_AFTER_FLAT.format(options=_options(scope)), indent=2, width=width)
     else:
         lines = hanging(_NOT_FLAT.get(status, _NOT_FLAT["CLOSING"]), indent=2, width=width)
         lines += _remaining(told, width)
@@ -148,8 +158,9 @@ def _end(told: dict[str, Any], *, as_json: bool) -> int:
     return 0 if status == "FLAT" else 1
 
 
-_AFTER_FLAT = "Trading there stays halted; `sapphire resume` trades again."
+_AFTER_FLAT = "Trading there stays halted; `sapphire resume{options}` trades again."
 _NOT_FLAT = {
+    "ABANDONED": "Given up: trading there was resumed before all was flat. What remained then:",
     "STUCK": "STUCK: a person must look at the venue. The server goes on asking. What remains:",
     "CLOSING": "Still closing after 5 minutes. The server goes on. What remains:",
 }
@@ -162,3 +173,13 @@ def _remaining(told: dict[str, Any], width: int | None) -> list[str]:
     ]
     more = len(found) - _REMAINING_SHOWN
     return lines + ([f"  and {more} more"] if more > 0 else [])
+
+
+def _options(scope: Scope) -> str:
+    """As a person names `scope` on the command line, with a space before it."""
+    if scope.kind is ScopeKind.PLATFORM:
+        return ""
+    if scope.kind is not ScopeKind.AGENT:
+        return f" --{scope.kind} {scope.name}"
+    book, _, agent = scope.name.partition(":")
+    return f" --agent {agent}" + ("" if book == "v3" else f" --book {book}")

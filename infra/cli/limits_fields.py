@@ -22,14 +22,19 @@ def changes_of(texts: Sequence[str]) -> JsonObject:
     """FIELD=VALUE by block and name; FIELD= is None, which takes the limit away.
 
     Raises:
-        InvalidInputError: no such field, or a value that it cannot have.
+        InvalidInputError: no such field, or a value that it cannot have; it names each of them.
     """
     changes: JsonObject = {}
+    problems: list[InvalidInputError] = []
     for text in texts:
-        path, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidInputError(f"{text!r} is not FIELD=VALUE", where="limits set")
-        _put(changes, path, value.strip())
+        try:
+            _put(changes, text)
+        except InvalidInputError as error:
+            problems.append(error)
+    if len(problems) > 1:
+        raise InvalidInputError("; ".join(map(str, problems)))
+    if problems:
+        raise problems[0]
     return changes
 
 
@@ -56,7 +61,10 @@ def merged(below: JsonObject, above: JsonObject) -> JsonObject:
     return found
 
 
-def _put(changes: JsonObject, path: str, value: str) -> None:
+def _put(changes: JsonObject, text: str) -> None:
+    path, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise InvalidInputError(f"{text!r} is not FIELD=VALUE", where="limits set")
     block, _, name = path.partition(".")
     if path.startswith(f"{_BY_SYMBOL}."):
         symbol = path.removeprefix(f"{_BY_SYMBOL}.").upper()

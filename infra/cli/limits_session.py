@@ -4,18 +4,20 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.config import Settings
+from common.config import LimitSettings, Settings
 from common.domain.risk_limits import RiskLimits
-from common.domain.scope import PLATFORM_SCOPE, Scope
-from common.errors import RejectedError, SapphireError, TransientError
+from common.domain.scope import PLATFORM_SCOPE, Scope, ScopeKind, agent_scope
+from common.errors import InvalidInputError, RejectedError, SapphireError, TransientError
+from common.how.limit_documents import ScopeLimits
 from common.wire import JsonObject, from_document, to_document
 from infra.cli.limits_fields import all_of, changes_of, merged
+from infra.cli.limits_holding import holding
 from infra.cli.limits_view import changes, limits_lines
 from infra.cli.lines import width_of
-from infra.cli.offline_limits import Found, stored_limits, write_limits
+from infra.cli.offline_limits import Found, scopes_of, stored_limits, write_limits
 from infra.cli.offline_runtime import own_settings, server_for
 from infra.cli.refusal import tell_refusal
 from infra.cli.running_server import Server, ServerClient
@@ -36,7 +38,7 @@ def run_limits(arguments: argparse.Namespace) -> int:
     place = _Place(settings, server_for(arguments, settings))
     found = place.read(scope)
     if arguments.verb == "show":
-        _show(scope, found, as_json=arguments.json)
+        _show(scope, found, settings.limits, as_json=arguments.json)
         return 0
     wish = {
         "scope": scope.key,
@@ -78,17 +80,38 @@ class _Place:
             return asyncio.run(stored_limits(self._settings, scope))
         with ServerClient(self._server, timeout_s=_PATIENCE_S) as client:
             told = client.get("/api/ops/limits")
-        listed: list[dict[str, Any]] = told["limits"]
-        entry = next((dict(each) for each in listed if each.get("scope") == scope.key), {})
-        problem = str(entry.pop("problem", "") or "")
-        limits = _limits(entry) if entry and not problem else None
-        return Found(limits, _limits(told["defaults"]), problem)
+            scopes = scopes_of(scope, _agent_of(scope, client))
+        said = dict(map(_said, told["limits"]))
+        own = said.get(scope.key, ScopeLimits(scope))
+        return Found(own.value, _limits(told["defaults"]), own.problem, said, scopes)
 
     def write(self, wish: JsonObject) -> RiskLimits:
         if self._server is None:
             return asyncio.run(write_limits(self._settings, wish))
         with ServerClient(self._server, timeout_s=_PATIENCE_S) as client:
             return _limits(client.post("/api/ops/limits", wish))
+
+
+def _said(told: Mapping[str, Any]) -> tuple[str, ScopeLimits]:
+    """One scope of the server's list, by its key."""
+    entry = dict(told)
+    problem = str(entry.pop("problem", "") or "")
+    key = str(entry.get("scope"))
+    limits = None if problem else _limits(entry)
+    return key, ScopeLimits(Scope.parse(key), limits, problem)
+
+
+def _agent_of(scope: Scope, client: ServerClient) -> Scope | None:
+    """A deployment's agent; None where the server knows no such deployment."""
+    if scope.kind is not ScopeKind.DEPLOYMENT:
+        return None
+    for book, path in (("v3", "/api/v3/deployments"), ("v2", "/api/deployments")):
+        try:
+            found = client.get(f"{path}/{scope.name}")
+        except InvalidInputError:
+            continue
+        return agent_scope(book, str(found["agent_id"]))
+    return None
 
 
 def _limits(told: dict[str, Any]) -> RiskLimits:
@@ -100,14 +123,19 @@ def _limits(told: dict[str, Any]) -> RiskLimits:
         ) from None
 
 
-def _show(scope: Scope, found: Found, *, as_json: bool) -> None:
+def _show(scope: Scope, found: Found, caps: LimitSettings, *, as_json: bool) -> None:
     if as_json:
         limits = to_document(found.limits) if found.limits else None
         print(json.dumps({"scope": scope.key, "limits": limits, "problem": found.problem}))
         return
-    default = found.defaults if scope == PLATFORM_SCOPE else None
+    is_whole = scope == PLATFORM_SCOPE
     lines = limits_lines(
-        scope, found.limits, default, problem=found.problem, width=width_of(sys.stdout)
+        scope,
+        found.limits,
+        found.defaults if is_whole else None,
+        holds=None if is_whole else holding(found.said, found.scopes, caps),
+        problem=found.problem,
+        width=width_of(sys.stdout),
     )
     print("\n".join(lines))
 

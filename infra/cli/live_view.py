@@ -14,11 +14,11 @@ from common.domain.instrument import Venue
 from common.domain.money import ZERO
 from common.domain.signal import PositionSide, SignalRecord, SignalStatus
 from common.domain.vote import Action, Stance, Verdict, Vote
-from common.text import price
+from common.text import price, quantity
 from common.what.swarm.cycle import ACTED, STANDING
 from common.what.swarm.roster import NAMES
 from infra.cli.live_state import SIGNALS_SHOWN, LiveState
-from infra.cli.text import clock_time, full_time, gain, money, quantity
+from infra.cli.text import clock_time, full_time, gain, money
 
 _NARROW = 112  # columns below which the page keeps to what fits in 80
 _SHORT_NAMES = {agent: name.split()[0] for agent, name in NAMES.items()}

@@ -11,14 +11,14 @@ from common.domain.events import (
     OrderPlanned,
     SignalCreated,
 )
-from common.domain.instrument import Venue
-from common.domain.order import OrderPlan
+from common.domain.instrument import OrderType, Venue
+from common.domain.order import OrderPlan, OrderSide
 from common.domain.signal import PositionSide, SignalRecord
 from common.ports import Ref
-from common.text import price
+from common.text import price, quantity
 from common.wire import from_document
 from infra.bootstrap import Runtime
-from infra.cli.text import clock_time, missing_prices, quantity
+from infra.cli.text import clock_time, missing_prices
 
 
 class PlainView:
@@ -40,7 +40,7 @@ class PlainView:
         elif isinstance(event, SignalCreated):
             self._open[event.signal_id] = Ref(book_named(event.book).signals, event.signal_id)
         elif isinstance(event, OrderPlanned):
-            self._line(now, "route", _plan_text(event.plan))
+            self._line(now, *_plan_text(event.plan))
         elif isinstance(event, NotificationRaised):
             notification = event.notification
             self._line(now, notification.kind.value.lower(), notification.text)
@@ -68,12 +68,17 @@ def _tick_text(event: MarketUpdated) -> str:
     return f"{prices}  {missing_prices(event.failed)}".strip()
 
 
-def _plan_text(plan: OrderPlan) -> str:
+def _plan_text(plan: OrderPlan) -> tuple[str, str]:
+    """Of which kind the line is, and what it says: what rests until a price comes is no trade."""
     first = plan.candidates[0]
-    return (
-        f"{plan.side.value} {quantity(first.quantity)} {plan.symbol} -> "
-        f"{Venue(first.venue).label} near {price(plan.reference_price)}"
-    )
+    what = f"{plan.side.value} {quantity(first.quantity)} {plan.symbol}"
+    venue = Venue(first.venue).label
+    if plan.trigger_price is None:
+        return "route", f"{what} -> {venue} near {price(plan.reference_price)}"
+    is_stop = plan.order_type is OrderType.STOP_MARKET
+    falls = is_stop is (plan.side is OrderSide.SELL)
+    moves = f"if it {'falls' if falls else 'rises'} to {price(plan.trigger_price)}"
+    return ("stop" if is_stop else "profit"), f"{what} at {venue} {moves}"
 
 
 def _signal_text(record: SignalRecord) -> str:

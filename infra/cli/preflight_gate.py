@@ -37,7 +37,7 @@ async def preflight_gate(runtime: Runtime) -> Gate:
         return Gate(False)
     if all(map(needs_running, red)) and await _halted(runtime):
         return Gate(
-            False, ("starting HALTED: nothing is traded, and there is to mend:", *_told(red))
+            False, ("starting HALTED: nothing is traded until this is mended:", *_told(red))
         )
     offer = _START_HALTED if all(map(needs_running, red)) else ()
     first = "live trading does not start: the preflight is not all green"

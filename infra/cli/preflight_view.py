@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from common.reporting.preflight_ports import PreflightLine
+from common.reporting.preflight_records import is_stopped
 from infra.cli.lines import block, hanging
 
 _NARROW = 76  # columns below which a check's detail stands under its name
@@ -17,8 +18,9 @@ def preflight_lines(lines: Sequence[PreflightLine], *, mode: str, width: int | N
     shown: list[Text] = []
     for line in lines:
         shown += _one(line, _column(lines), width)
-    failed = sum(not line.ok for line in lines)
-    return [*shown, Text(), _summary(len(lines), failed, mode)]
+    words, style = _summary(lines, mode)
+    last = [Text(each, style) for each in hanging(words, indent=2, width=width)]
+    return [*shown, Text(), *last]
 
 
 def _column(lines: Sequence[PreflightLine]) -> int:
@@ -39,9 +41,14 @@ def _one(line: PreflightLine, column: int, width: int | None) -> list[Text]:
     return [head, *map(Text, found), *(Text(each, "yellow") for each in todo)]
 
 
-def _summary(count: int, failed: int, mode: str) -> Text:
-    if not failed:
-        begins = ": live trading may begin" if mode == "live" else ""
-        return Text(f"all {count} checks are green{begins}", "bold green")
-    refused = ": nothing trades live until all are green" if mode == "live" else ""
-    return Text(f"{failed} of {count} checks failed{refused}", "bold red")
+def _summary(lines: Sequence[PreflightLine], mode: str) -> tuple[str, str]:
+    """The last words, and their style."""
+    count, failed = len(lines), sum(not line.ok for line in lines)
+    if failed:
+        refused = ": nothing trades live until all are green" if mode == "live" else ""
+        return f"{failed} of {count} checks failed{refused}", "bold red"
+    if mode == "live":
+        once = " once `sapphire resume` is given" if is_stopped(lines) else ""
+        return f"all {count} checks are green: live trading may begin{once}", "bold green"
+    beyond = "SAPPHIRE_MODE=live checks what real money needs"
+    return f"all {count} checks are green for {mode}; {beyond}", "bold green"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from common.domain.instrument import Venue
-from common.text import price
-from infra.cli.text import gain, money, quantity
+from common.text import price, quantity
+from infra.cli.text import gain, money
 from infra.local.stack.checks import BooksCheck
 from infra.local.stack.figures import PositionFigures, RunFigures
 

@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 BOOKS = ("v2", "v3")
 
 
-def add_scope(parser: argparse.ArgumentParser) -> None:
-    """One of four; without any it is the whole platform."""
+def add_scope(parser: argparse.ArgumentParser, *, by_symbol: bool = True) -> None:
+    """One of four, or of three; without any it is the whole platform."""
     which = parser.add_argument_group("which part (default: the whole platform)")
     one = which.add_mutually_exclusive_group()
     one.add_argument("--venue", metavar="VENUE", help="such as hyperliquid")
     one.add_argument("--agent", metavar="AGENT_ID", help="every deployment of an agent")
     one.add_argument("--deployment", metavar="DEPLOYMENT_ID", help="one deployment")
-    one.add_argument("--symbol", metavar="SYMBOL", help="such as BTC, at every venue")
+    if by_symbol:
+        one.add_argument("--symbol", metavar="SYMBOL", help="such as BTC, at every venue")
+    else:
+        parser.set_defaults(symbol=None)
     which.add_argument("--book", choices=BOOKS, help="the agent's (default: v3)")
 
 

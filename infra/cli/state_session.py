@@ -4,13 +4,16 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from common.domain.moment import from_iso
 from common.domain.scope import PLATFORM_SCOPE, Scope
-from common.errors import InvalidInputError, RejectedError, TransientError
+from common.errors import InvalidInputError, RejectedError, SapphireError, TransientError
+from infra.cli.known_symbols import warning_of_server
 from infra.cli.lines import block, hanging, width_of
+from infra.cli.narrower_states import stopped_parts
 from infra.cli.refusal import tell_refusal
 from infra.cli.running_server import ServerClient, running_servers, the_one_server
 from infra.cli.scope_options import person, scope_of
@@ -44,8 +47,17 @@ def run_change(verb: str, arguments: argparse.Namespace) -> int:
         except TransientError as error:
             hint = "; --offline has the next start halted" if verb == "halt" else ""
             raise TransientError(f"{error}{hint}") from None
+        warning = warning_of_server(server, scope)
+        stopped = _still_stopped(server) if verb == "resume" and scope == PLATFORM_SCOPE else []
     what = _WHAT_NOW.get(str(record["state"]), "")
-    _tell(record, state_sentence(record, scope, wish), what, as_json=arguments.json)
+    _tell(
+        record,
+        state_sentence(record, scope, wish),
+        what,
+        still=stopped,
+        warning=warning,
+        as_json=arguments.json,
+    )
     return 0
 
 
@@ -61,20 +73,45 @@ def _halt_offline(arguments: argparse.Namespace, scope: Scope, wish: dict[str, s
     if running:
         detail = f"a Sapphire runs on {data_dir}, at {running[0]}: leave --offline out"
         raise InvalidInputError(detail)
-    record = asyncio.run(stored_halt(settings, scope, reason=wish["reason"], by=wish["by"]))
+    record, warning = asyncio.run(
+        stored_halt(settings, scope, reason=wish["reason"], by=wish["by"])
+    )
     what = (
         f"no server runs: it stands in {data_dir}; the next start obeys it, and cancels what rests"
     )
-    _tell(record, state_sentence(record, scope, wish), what, as_json=arguments.json)
+    sentence = state_sentence(record, scope, wish)
+    _tell(record, sentence, what, warning=warning, as_json=arguments.json)
     return 0
 
 
-def _tell(record: dict[str, Any], sentence: str, what: str, *, as_json: bool) -> None:
+def _still_stopped(server: ServerClient) -> list[str]:
+    """What the platform's resume leaves stopped. It stands by now: nothing here may fail it."""
+    try:
+        return stopped_parts(server.get("/api/ops/state"))
+    except SapphireError:
+        return []
+
+
+def _tell(
+    record: dict[str, Any],
+    sentence: str,
+    what: str,
+    *,
+    still: Sequence[str] = (),
+    warning: str = "",
+    as_json: bool,
+) -> None:
+    """The warning goes to stderr, in whatever form the rest is wanted."""
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
     if as_json:
         print(json.dumps(record))
         return
     width = width_of(sys.stdout)
     lines = [*hanging(sentence, indent=2, width=width), *block(what, indent=2, width=width)]
+    if still:
+        lines += ["  still stopped, each until it is resumed by itself:"]
+        lines += [line for each in still for line in block(each, indent=4, width=width)]
     print("\n".join(lines))
 
 

@@ -7,18 +7,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from common.domain.scope import Scope
-from common.errors import InvalidInputError
-from common.text import price
+from common.text import price, quantity
+from infra.cli.narrower_states import label_of, state_text, stopped_parts
 from infra.cli.running_server import ServerClient, find_server
-from infra.cli.text import quantity
 
 _SIGNALS_SHOWN = 5
-_SCOPES_SHOWN = 10
+_THROTTLES_SHOWN = 10
+_REFUSED = frozenset({"DENIED", "SKIPPED", "FAILED", "EXPIRED"})
 _COUNTS = {
-    "open_parent_orders": "parent orders open",
-    "protective_orders": "protective orders at the venues",
-    "unresolved_orders": "UNRESOLVED",
+    "open_parent_orders": ("parent order open", "parent orders open"),
+    "protective_orders": ("protective order at the venues", "protective orders at the venues"),
+    "unresolved_orders": ("UNRESOLVED", "UNRESOLVED"),
 }
 
 
@@ -39,18 +38,20 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def _ask(server: ServerClient) -> dict[str, Any]:
-    routes = server.get(f"/api/v3/routing/history?limit={_SIGNALS_SHOWN}")
+    signals = [
+        signal
+        for path in ("/api/v3/signals", "/api/signals")
+        for signal in server.get(f"{path}?limit={_SIGNALS_SHOWN}")["signals"]
+    ]
+    newest = sorted(signals, key=lambda signal: str(signal["created_at"]), reverse=True)
     return {
         "url": server.url,
         "health": server.get("/health"),
         "state": server.get("/api/ops/state"),
         "breakers": server.get("/api/ops/breakers")["breakers"],
         "portfolio": server.get("/api/portfolio/positions"),
-        "signals": [
-            server.get(f"/api/v3/signals/{route['signal_id']}")
-            | {"symbol": route["symbol"], "created_at": route["created_at"]}
-            for route in routes["routing_history"]
-        ],
+        "throttles": server.get(f"/api/ops/throttles?limit={_THROTTLES_SHOWN}")["throttles"],
+        "signals": newest[:_SIGNALS_SHOWN],
     }
 
 
@@ -68,7 +69,9 @@ def status_lines(told: Mapping[str, Any]) -> list[str]:
         + ", ".join(f"{item['venue']} {item['status']}" for item in told["breakers"]),
         f"  value     ${portfolio['total_value']:,.2f} on ${portfolio['capital']:,.2f} "
         f"(realised {portfolio['realized_pnl']:+,.2f}, "
-        f"unrealised {portfolio['unrealized_pnl']:+,.2f}, fees {portfolio['commissions']:,.2f})",
+        f"unrealised {portfolio['unrealized_pnl']:+,.2f}, fees {portfolio['commissions']:,.2f}, "
+        f"funding {portfolio.get('funding', 0):+,.2f})",
+        *(_throttle(item) for item in told.get("throttles") or ()),
     ]
     lines += [_position(item) for item in portfolio["positions"]] or ["  position  none"]
     lines += [_signal(item) for item in told["signals"]] or ["  signal    none yet"]
@@ -77,28 +80,22 @@ def status_lines(told: Mapping[str, Any]) -> list[str]:
 
 def _trading(state: Mapping[str, Any]) -> list[str]:
     """The platform's state, those of narrower scopes that are not ACTIVE, and what is open."""
-    lines = [f"  trading   {_state(state)}"]
-    narrower = [item for item in state.get("scopes") or () if item.get("state") != "ACTIVE"]
-    lines += [
-        f"            {_label(str(item.get('scope')))} {_state(item)}"
-        for item in narrower[:_SCOPES_SHOWN]
+    lines = [f"  trading   {state_text(state)}"]
+    lines += [f"            {line}" for line in stopped_parts(state)]
+    counts = [
+        f"{state[name]} {one if state[name] == 1 else many}"
+        for name, (one, many) in _COUNTS.items()
+        if name in state
     ]
-    if len(narrower) > _SCOPES_SHOWN:
-        lines.append(f"            and {len(narrower) - _SCOPES_SHOWN} more")
-    counts = [f"{state[name]} {what}" for name, what in _COUNTS.items() if name in state]
     return [*lines, f"  orders    {', '.join(counts)}"] if counts else lines
 
 
-def _state(item: Mapping[str, Any]) -> str:
-    by = f", by {item['changed_by']}" if item.get("changed_by") else ""
-    return f"{item.get('state')} ({item.get('reason', '')}{by})"
-
-
-def _label(key: str) -> str:
-    try:
-        return Scope.parse(key).label
-    except InvalidInputError:
-        return key
+def _throttle(item: Mapping[str, Any]) -> str:
+    """One that a person must enable: until then no new order of it goes."""
+    return (
+        f"  throttle  {item['symbol']} of {label_of(str(item['scope']))} stopped:"
+        f" {item.get('reason', '')}; POST /api/ops/throttles/{item['throttle_id']}/enable"
+    )
 
 
 def _position(item: dict[str, Any]) -> str:
@@ -111,9 +108,8 @@ def _position(item: dict[str, Any]) -> str:
 
 
 def _signal(item: dict[str, Any]) -> str:
-    denied = item["status"] == "DENIED"
     return (
         f"  signal    {item['created_at'][:19].replace('T', ' ')} {item['symbol']:<6} "
         f"{item['side']:<5} {item['status']:<9} {item['final_venue'] or '-':<11} "
-        f"{item['reason_code'] + ': ' if denied else ''}{item['reason']}"
+        f"{item['reason_code'] + ': ' if item['status'] in _REFUSED else ''}{item['reason']}"
     )

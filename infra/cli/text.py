@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from common.domain.money import plain
-
 _CENT = Decimal("0.01")
 
 
@@ -19,14 +17,6 @@ def gain(value: Decimal) -> str:
     """Money with its sign always shown: `+$12.30`, `-$4.00`, `$0.00`."""
     text = money(value)
     return f"+{text}" if not text.startswith("-") and text != "$0.00" else text
-
-
-def quantity(value: Decimal) -> str:
-    """As exact as it is, with thousands separated: `1,250,000`, `-0.0123`."""
-    text = plain(value)
-    whole, dot, fraction = text.partition(".")
-    sign = "-" if whole.startswith("-") else ""
-    return f"{sign}{int(whole.lstrip('-')):,}{dot}{fraction}"
 
 
 def missing_prices(failed: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """Cases 55 to 60: sizes, prices and executions that cannot be, of orders and of signals."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ from common.domain.parent_order import ExecAlgorithm, ExecutionWish, ParentOrder
 from common.domain.position import Position
 from common.domain.signal import Delivery, SignalStatus, SizeModel, SizeType
 from common.errors import InvalidInputError
-from common.execution.algorithms.schedule import twap_schedule, vwap_schedule
+from common.execution.algorithms.schedule import vwap_schedule
 from common.ports import Ref
 from tests.builders import NOON
 from tests.functions.api_client import Api, assert_problem, signal_body
@@ -265,20 +264,6 @@ async def test_case_058_when_its_time_is_over_before_it_is_delivered_then_expire
     delivery = await town.only(Delivery, V3.deliveries)
     assert (delivery.status, delivery.reason_code) == (SignalStatus.EXPIRED, "SIGNAL_EXPIRED")
     assert PARENT_ORDERS not in api.store.contents()
-
-
-@pytest.mark.parametrize("past_s", [0, 1, 86_400])
-def test_case_058_when_a_window_ends_in_the_past_then_no_schedule(past_s: int) -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        twap_schedule(
-            HUNDRED,
-            start=NOON - timedelta(seconds=600 + past_s),
-            duration_s=600,
-            slices=10,
-            lot=Decimal(1),
-            now=NOON,
-        )
-    assert (refused.value.code, refused.value.where) == ("WINDOW_IS_OVER", "duration_s")
 
 
 async def test_case_058_when_there_are_more_slices_than_lots_then_merged_and_the_sum_is_exact(

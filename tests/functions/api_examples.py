@@ -28,7 +28,7 @@ THROTTLE = OrderThrottle(
     scope=deployment_scope(KEYED_V3).key,
     symbol="ETH",
     disabled=True,
-    reason="orders=21 max=20 within 600 s",
+    reason="21 orders within 600 s; the limit is 20",
     changed_at=NOON,
 )
 POLICY: dict[str, Any] = {

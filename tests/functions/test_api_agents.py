@@ -8,7 +8,6 @@ from common.books import EXPOSURES, V2, V3
 from common.config import Settings
 from common.domain.agent import Agent, Deployment
 from common.domain.exposure import Exposure
-from common.domain.instrument import Venue
 from common.errors import ConflictError, InvalidInputError
 from common.ports import Query, Ref
 from common.wire import from_document
@@ -268,7 +267,8 @@ async def test_deploy_when_two_come_at_once_then_one_deployment_and_the_other_ke
 
 
 async def test_deploy_when_trading_live_then_each_venue_needs_its_key(api: Api) -> None:
-    wish = DeployV2(agent_id=V2_AGENT, user_wallet=WALLET, enabled_venues=[Venue.GMX])
+    body = {"agent_id": V2_AGENT, "user_wallet": WALLET, "capital": "250"}
+    wish = DeployV2.model_validate({**body, "enabled_venues": ["GMX"]})
     with pytest.raises(InvalidInputError, match="GMX") as caught:
         await deploy(
             wish,
@@ -279,6 +279,27 @@ async def test_deploy_when_trading_live_then_each_venue_needs_its_key(api: Api) 
             secrets=None,
         )
     assert caught.value.code == "KEY_MISSING"
+
+
+async def test_deploy_when_live_and_no_capital_is_said_then_refused_and_nothing_is_written(
+    api: Api,
+) -> None:
+    """The default of paper trading is nobody's money."""
+    before = api.store.contents()
+    wish = DeployV3.model_validate(
+        {"agent_id": V3_AGENT, "user_wallet": WALLET, **key_of("ostium")}
+    )
+    with pytest.raises(InvalidInputError, match="say how much of the account") as caught:
+        await deploy(
+            wish,
+            book=V3,
+            store=api.store,
+            clock=api.clock,
+            settings=Settings(mode="live"),
+            secrets=None,
+        )
+    assert (caught.value.code, caught.value.where) == ("CAPITAL_MISSING", "body.capital")
+    assert api.store.contents() == before
 
 
 async def test_deploy_when_keys_come_and_no_secret_store_then_nothing_is_written(

@@ -76,7 +76,7 @@ async def test_flatten_when_asked_then_begun_trading_reduces_and_settle_is_told(
     assert wanted.items() <= shown.items()
     assert await standing_of(api, scope) is TradingState.REDUCING
     contents = api.store.contents()
-    assert contents[FLATTENS] == {shown["flatten_id"]: shown}
+    assert {**contents[FLATTENS][shown["flatten_id"]], "halted": []} == shown
     assert contents[TRADING_STATE][scope]["reason"] == "flatten: news"
     (row,) = contents[AUDIT].values()
     assert row["facts"] == {"state": "REDUCING", "reason": "flatten: news", "by": "Ada"}
@@ -153,11 +153,66 @@ async def test_flatten_when_the_platform_is_halted_then_409_for_what_is_within_i
             await api.store.commit([Create(PLATFORM, {"state": "ODD"})])
     before = api.store.contents()
     response = await api.post(PATH, {"scope": scope})
-    if state == "unreadable":
-        assert_problem(response, 500, "INTERNAL")
-    else:
-        assert_problem(response, 409, "TRADING_HALTED")
+    assert_problem(response, 409, "TRADING_HALTED")
     assert api.store.contents() == before
+
+
+async def test_flatten_when_its_agent_is_halted_then_409_and_it_is_named(api: Api) -> None:
+    """Every order of the deployment would be refused: it could only look as if it closed."""
+    agent = f"agent:v3:{V3_AGENT}"
+    await api.change(Ref(V3.deployments, "dep_1"), a_deployment("dep_1", agent_id=V3_AGENT))
+    await api.post("/api/ops/halt", {"scope": agent})
+    before = api.store.contents()
+
+    response = await api.post(PATH, {"scope": "deployment:dep_1"})
+
+    assert_problem(response, 409, "TRADING_HALTED")
+    assert f"agent v3:{V3_AGENT} is halted" in response.text
+    assert api.store.contents() == before
+    assert (await api.post(PATH, {"scope": agent})).status_code == 202
+
+
+async def test_flatten_when_its_agents_halt_is_over_then_begun(api: Api) -> None:
+    agent = Scope.parse(f"agent:v3:{V3_AGENT}")
+    await api.change(Ref(V3.deployments, "dep_1"), a_deployment("dep_1", agent_id=V3_AGENT))
+    await api.post("/api/ops/halt", {"scope": agent.key})
+    stored = await load(api.store, TradingStateRecord, state_ref(agent))
+    assert stored is not None
+    over = replace(stored.value, until=api.clock.now())
+    await api.store.commit([stored.update(over)])
+    shown = (await api.post(PATH, {"scope": "deployment:dep_1"})).json()
+    assert (shown["status"], shown["halted"]) == ("CLOSING", [])
+
+
+@pytest.mark.parametrize(
+    ("scope", "halted"),
+    [
+        ("platform", ["agent:v3:agt_v3", "deployment:dep_2", "symbol:ETH", "venue:GMX"]),
+        ("venue:ASTER", ["agent:v3:agt_v3", "deployment:dep_2", "symbol:ETH"]),
+        ("venue:GMX", ["agent:v3:agt_v3", "deployment:dep_2", "symbol:ETH"]),
+        ("agent:v3:agt_v3", ["deployment:dep_2", "symbol:ETH", "venue:GMX"]),
+        ("agent:v2:agt_v2", ["symbol:ETH", "venue:GMX"]),
+        ("deployment:dep_1", ["symbol:ETH", "venue:GMX"]),
+        ("symbol:BTC", ["agent:v3:agt_v3", "deployment:dep_2", "venue:GMX"]),
+    ],
+)
+async def test_flatten_when_something_beside_it_is_halted_then_that_is_named(
+    api: Api, scope: str, halted: list[str]
+) -> None:
+    """What is in both keeps its positions: nobody may wait for that without knowing it."""
+    await api.change(Ref(V3.deployments, "dep_1"), a_deployment("dep_1", agent_id="agt_other"))
+    await api.change(Ref(V3.deployments, "dep_2"), a_deployment("dep_2", agent_id=V3_AGENT))
+    for key in ("venue:GMX", "symbol:ETH", "agent:v3:agt_v3", "deployment:dep_2"):
+        await api.post("/api/ops/halt", {"scope": key})
+    await api.post("/api/ops/reduce", {"scope": "symbol:SOL"})
+
+    shown = (await api.post(PATH, {"scope": scope})).json()
+
+    assert shown["halted"] == halted
+    path = f"/api/ops/flattens/{shown['flatten_id']}"
+    assert (await api.get(path)).json() == shown
+    await end(api, shown["flatten_id"], FlattenStatus.FLAT)
+    assert (await api.get(path)).json()["halted"] == []
 
 
 async def _remove_state(api: Api) -> None:
@@ -252,7 +307,7 @@ async def test_notification_when_a_flatten_begins_then_it_names_the_scope_and_th
     await api.post(PATH, {"scope": "symbol:BTC", "reason": "news"})
     (note,) = api.store.contents()[NOTIFICATIONS].values()
     text = note["notification"]["text"]
-    assert text == "Trading reduces only for symbol BTC: flatten: news"
+    assert text == ("Trading reduces only for symbol BTC by operator over the API: flatten: news")
 
 
 async def test_state_record_when_a_flatten_began_then_it_has_no_end(api: Api) -> None:

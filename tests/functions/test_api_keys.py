@@ -495,7 +495,8 @@ async def test_api_when_it_deploys_rotates_and_revokes_then_it_reads_no_secret(
 
 async def test_deploy_when_live_at_a_venue_without_agents_then_it_needs_no_key(api: Api) -> None:
     """Symphony trades with the platform's API key."""
-    wish = DeployV2(agent_id=V2_AGENT, user_wallet=WALLET, enabled_venues=[Venue.SYMPHONY])
+    body = {"agent_id": V2_AGENT, "user_wallet": WALLET, "capital": "250"}
+    wish = DeployV2.model_validate({**body, "enabled_venues": ["SYMPHONY"]})
     live = Settings(mode="live")
     deployment, messages = await deployments.deploy(
         wish, book=V2, store=api.store, clock=api.clock, settings=live, secrets=None

@@ -93,9 +93,40 @@ async def test_a_change_when_made_then_a_version_audited_told_and_in_force(desk:
         "deployment.max_concentration": "2 -> None",
     }
     (note,) = contents[NOTIFICATIONS].values()
-    assert "deployment.max_leverage 3 -> 2" in note["notification"]["text"]
+    assert note["notification"]["text"] == (
+        "Ada changed the limits of the platform: deployment.max_leverage 3 -> 2,"
+        " deployment.max_concentration 2 -> none (why: drill)"
+    )
     assert OUTBOX not in contents
     assert (await desk.get("/api/ops/limits")).json()["effective"]["max_leverage"] == "2"
+
+
+async def test_a_change_when_it_begins_the_limits_then_what_is_not_usual_is_told_first(
+    desk: Api,
+) -> None:
+    """Of two dozen figures people hear of six: of those that somebody has thought of."""
+    await desk.store.commit([Delete(limits_ref(PLATFORM_SCOPE))])
+    every = {
+        block: {name: value for name, value in to_document(part).items() if value}
+        for block, part in (
+            ("order", DEFAULTS.order),
+            ("deployment", DEFAULTS.deployment),
+            ("total", DEFAULTS.total),
+        )
+    }
+    every["order"]["max_notional"] = "5000"
+    every["order"]["max_quantity"] = {"BTC": "2", "ETH": "10"}
+    every["total"]["max_daily_loss"] = "1500.50"
+    response = await desk.post("/api/ops/limits", body(**every, by="Ada", reason="first week"))
+    assert response.status_code == 200, response.text
+    (note,) = desk.store.contents()[NOTIFICATIONS].values()
+    text = note["notification"]["text"]
+    assert text.startswith(
+        "Ada changed the limits of the platform: order.max_notional none -> 5,000,"
+        " order.max_quantity none -> BTC 2 and ETH 10, total.max_daily_loss none -> 1,500.5, "
+    )
+    assert text.endswith(" more (why: first week)")
+    assert "None" not in text
 
 
 async def test_a_change_when_it_is_in_force_already_then_nothing_is_written(desk: Api) -> None:

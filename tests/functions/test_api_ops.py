@@ -1,15 +1,32 @@
 """Halt, reduce, resume, breakers, health."""
 
+from dataclasses import replace
+
 import pytest
 
-from common.books import AUDIT, MARKET_SNAPSHOTS, NOTIFICATIONS, ORDER_INTENTS, OUTBOX
+from common.books import (
+    AUDIT,
+    FLATTENS,
+    MARKET_SNAPSHOTS,
+    NOTIFICATIONS,
+    ORDER_INTENTS,
+    OUTBOX,
+    TRADING_STATE,
+)
 from common.config import BreakerSettings, Settings
+from common.documents import load
 from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.order import IntentStatus
-from common.domain.scope import PLATFORM_SCOPE
+from common.domain.scope import PLATFORM_SCOPE, symbol_scope
 from common.errors import ConflictError, TransientError
-from common.how.trading_state import PLATFORM, TradingState, read_state
-from common.ports import Create, Ref
+from common.how.trading_state import (
+    PLATFORM,
+    TradingState,
+    TradingStateRecord,
+    read_state,
+    state_ref,
+)
+from common.ports import Create, Delete, Ref
 from common.where.breakers import Breakers
 from functions.api.health import Health
 from functions.api.ops import StateWish, change_state
@@ -48,6 +65,26 @@ async def test_a_change_when_asked_then_persisted_audited_and_told(
     shown = (await api.get("/api/ops/state")).json()
     nothing_open = {"open_parent_orders": 0, "protective_orders": 0, "unresolved_orders": 0}
     assert {"scope": "platform", **shown} == {**response.json(), "scopes": [], **nothing_open}
+
+
+async def test_state_when_it_is_over_by_its_until_then_what_is_in_force_is_shown(api: Api) -> None:
+    """The gate lets orders through from that moment on."""
+    await api.post("/api/ops/resume")
+    await api.post("/api/ops/halt", {"scope": "symbol:BTC"})
+    await api.post("/api/ops/reduce", {"scope": "symbol:ETH"})
+    for ref in (PLATFORM, state_ref(symbol_scope("BTC"))):
+        stored = await load(api.store, TradingStateRecord, ref)
+        assert stored is not None
+        over = replace(stored.value, state=TradingState.HALTED, until=api.clock.now())
+        await api.store.commit([stored.update(over)])
+
+    shown = (await api.get("/api/ops/state")).json()
+
+    assert shown["state"] == "ACTIVE"
+    assert [(each["scope"], each["state"]) for each in shown["scopes"]] == [
+        ("symbol:ETH", "REDUCING"),
+        ("symbol:BTC", "ACTIVE"),
+    ]
 
 
 async def test_halt_when_it_has_no_body_or_comes_twice_then_the_same_epoch(api: Api) -> None:
@@ -165,5 +202,26 @@ async def test_an_unexpected_error_when_raised_then_500_without_its_words(
 
 
 async def test_a_record_when_it_cannot_be_read_then_500_not_422(api: Api) -> None:
-    await api.store.commit([Create(PLATFORM, {"state": "ODD"})])
-    assert_problem(await api.get("/api/ops/state"), 500, "INTERNAL")
+    await api.store.commit([Create(Ref(FLATTENS, "flt_1"), {"status": "ODD"})])
+    assert_problem(await api.get("/api/ops/flattens/flt_1"), 500, "INTERNAL")
+
+
+@pytest.mark.parametrize("scope", ["platform", "symbol:BTC"])
+@pytest.mark.parametrize("verb", ["resume", "reduce", "flatten"])
+async def test_state_when_it_cannot_be_read_then_halted_whatever_is_asked(
+    api: Api, scope: str, verb: str
+) -> None:
+    """A field of a newer version is enough; nobody is kept from halting it by that."""
+    place = Ref(TRADING_STATE, scope)
+    await api.post("/api/ops/resume")
+    found = await api.store.get(place)
+    await api.store.commit([Delete(place)] if found else [])
+    await api.store.commit([Create(place, {"state": "ACTIVE", "epoch": 7, "newer": 1})])
+
+    told = (await api.get("/api/ops/state")).json()
+    shown = told if scope == "platform" else told["scopes"][0]
+    assert (shown["state"], shown["reason"]) == ("HALTED", "its state cannot be read")
+    halted = await api.post("/api/ops/halt", {"scope": scope, "reason": "odd", "by": "ann"})
+    assert (halted.json()["state"], halted.json()["epoch"]) == ("HALTED", 8)
+    refused = await api.post(f"/api/ops/{verb}", {"scope": scope})
+    assert_problem(refused, 409, "STATE_UNREADABLE")

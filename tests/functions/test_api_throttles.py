@@ -42,7 +42,7 @@ async def test_throttles_when_disabled_then_shown_page_by_page(api: Api) -> None
     first = (await api.get("/api/ops/throttles?limit=2")).json()
     ids = [each["throttle_id"] for each in first["throttles"]]
     assert ids == ["agent:v3:swarm:BTC", "agent:v3:swarm:SOL"]
-    assert first["throttles"][0]["reason"] == "orders=2 max=1 within 60 s"
+    assert first["throttles"][0]["reason"] == "2 orders within 60 s; the limit is 1"
     rest = (await api.get(f"/api/ops/throttles?cursor={first['next_cursor']}")).json()
     assert [each["throttle_id"] for each in rest["throttles"]] == ["deployment:dep_1:ETH"]
 
@@ -60,7 +60,7 @@ async def test_enable_when_a_person_is_named_then_open_audited_and_gone_from_the
     (row,) = api.store.contents()[AUDIT].values()
     assert row["action"] == "throttle-enabled"
     assert row["subject_id"] == "deployment:dep_1:ETH"
-    assert row["facts"] == {**BODY, "was": "orders=2 max=1 within 60 s"}
+    assert row["facts"] == {**BODY, "was": "2 orders within 60 s; the limit is 1"}
     assert (await api.get("/api/ops/throttles")).json()["throttles"] == []
     before = api.store.contents()
     again = await api.post(PLACE, {**BODY, "by": "Grace"})

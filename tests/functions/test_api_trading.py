@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 
 from common.books import ORDER_INTENTS, ORDERS, V2, V3
-from common.config import Settings
+from common.config import OPERATOR, Settings
 from common.documents import create, load
-from common.domain.agent import Deployment
+from common.domain.agent import Deployment, KeyStatus, VenueKey
 from common.domain.events import OutboxMessage, SignalCreated
-from common.domain.order import OrderStatus
+from common.domain.order import IntentStatus, OrderStatus
 from common.domain.signal import SignalRecord, SignalStatus
+from common.errors import DeniedError
 from common.how.trading_state import TradingState
 from common.ports import Ref
-from functions.api.trading import OPERATOR, await_end, require_operator
+from functions.api.trading import await_end, require_operator, result_of
 from infra.local.store.memory import MemoryStore
-from tests.builders import a_delivery, a_plan, a_signal_record, an_intent, an_order
+from tests.builders import a_delivery, a_deployment, a_plan, a_signal_record, an_intent, an_order
 from tests.fakes.clock import FakeClock
-from tests.functions.api_client import Api
+from tests.functions.api_client import Api, assert_problem
 
 ORDER = {"symbol": "ETH", "side": "BUY", "quantity": 0.3, "order_type": "MARKET"}
 PATH = "/api/trading/execute"
@@ -126,6 +127,58 @@ async def test_execute_when_used_twice_then_one_operator_with_every_venue(api: A
     settings = Settings()
     await require_operator(store=api.store, clock=api.clock, settings=settings)
     assert await load(api.store, Deployment, stored.ref) == stored
+
+
+@pytest.mark.parametrize("status", [None, KeyStatus.PENDING, KeyStatus.KEY_INVALID])
+async def test_require_operator_when_live_without_a_ready_key_then_refused_and_nothing_is_written(
+    status: KeyStatus | None,
+) -> None:
+    """A live deployment without a key would keep the preflight red for ever."""
+    store = await operator_store(status)
+    before = store.contents()
+    with pytest.raises(DeniedError, match="deploy an agent with its key") as refused:
+        await require_operator(store=store, clock=FakeClock(), settings=Settings(mode="live"))
+    assert refused.value.code == "DEPLOYMENT_NOT_READY"
+    assert store.contents() == before
+
+
+async def test_require_operator_when_live_with_a_ready_key_then_it_may_trade() -> None:
+    store = await operator_store(KeyStatus.READY)
+    await require_operator(store=store, clock=FakeClock(), settings=Settings(mode="live"))
+    assert set(store.contents()[V3.agents]) == {OPERATOR}
+
+
+async def operator_store(status: KeyStatus | None) -> MemoryStore:
+    """With the operator's live deployment and its key, or (None) with nothing at all."""
+    store = MemoryStore()
+    if status is not None:
+        key = VenueKey(agent_address="0x" + "33" * 20, secret_name="s", version="1", status=status)
+        keys = {"HYPERLIQUID": key}
+        deployment = a_deployment(OPERATOR, agent_id=OPERATOR, paper=False, venue_keys=keys)
+        await store.commit([create(Ref(V3.deployments, OPERATOR), deployment)])
+    return store
+
+
+async def test_execute_when_live_without_a_key_then_409_and_no_signal(api: Api) -> None:
+    api.settings = Settings(mode="live", network="testnet", feed="live")
+    response = await api.post(PATH, ORDER)
+    assert_problem(response, 409, "DEPLOYMENT_NOT_READY")
+    contents = api.store.contents()
+    assert OPERATOR not in contents.get(V3.deployments, {})
+    assert not contents.get(V3.signals)
+
+
+async def test_result_when_the_order_is_still_being_worked_then_how_far_it_is() -> None:
+    store = MemoryStore()
+    record = a_signal_record()
+    intent = an_intent(status=IntentStatus.WORKING, filled_qty=Decimal("0.1"))
+    writes = [
+        create(Ref(V3.deliveries, "dlv_1"), a_delivery("dlv_1", intent_id=intent.plan.intent_id)),
+        create(Ref(ORDER_INTENTS, intent.plan.intent_id), intent),
+    ]
+    await store.commit(writes)
+    told = await result_of(record, store=store)
+    assert told.reason == "being worked: 0.1 of 0.3333 filled"
 
 
 async def test_require_operator_when_another_request_is_quicker_then_no_error() -> None:

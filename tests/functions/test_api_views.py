@@ -1,22 +1,41 @@
 """What people read: decisions, the agents' performance, venues, messages."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
-from common.books import DECISIONS, NOTIFICATIONS, V3, VENUE_MARKETS
+import pytest
+
+from common.books import (
+    DECISIONS,
+    NOTIFICATIONS,
+    ORDER_INTENTS,
+    PARENT_ORDERS,
+    V2,
+    V3,
+    VENUE_MARKETS,
+    Book,
+)
 from common.domain.instrument import ALL_VENUES
 from common.domain.order import OrderSide
+from common.domain.signal import DeliveryLeg, SignalStatus
 from common.domain.vote import Action, Stance
 from common.notifications import notification_writes
 from common.ports import Create, Ref
 from common.wire import to_document
 from tests.builders import (
+    INTENT_ID,
     NOON,
+    PARENT_ID,
+    a_delivery,
     a_notification,
+    a_parent,
     a_signal,
     a_signal_record,
     a_vote,
     an_instrument_table,
+    an_intent,
 )
 from tests.functions.api_client import Api, assert_problem
 from tests.functions.test_api_portfolio import a_trade, put_fills
@@ -129,6 +148,65 @@ async def test_notifications_when_raised_then_newest_first_with_their_delivery(a
     assert [each["notification_id"] for each in shown["notifications"]] == ["not_2", "not_1"]
     assert shown["notifications"][0]["delivery"] == "PENDING"
     assert NOTIFICATIONS in api.store.contents()
+
+
+def a_leg(intent_id: str) -> DeliveryLeg:
+    return DeliveryLeg(
+        intent_id=intent_id,
+        plan_hash="hash",
+        status=SignalStatus.EXECUTING,
+        reason_code="WORKING",
+        reason="",
+        venue=None,
+    )
+
+
+async def test_signal_when_its_orders_are_worked_then_how_much_of_them_is_filled(api: Api) -> None:
+    """A LIMIT that rests, and a TWAP over two legs."""
+    legs = (a_leg(INTENT_ID), a_leg(PARENT_ID))
+    await api.put_records(
+        (Ref(V3.signals, "sig_1"), a_signal_record()),
+        (
+            Ref(V3.deliveries, "dlv_1"),
+            a_delivery("dlv_1", status=SignalStatus.EXECUTING, legs=legs),
+        ),
+        (Ref(ORDER_INTENTS, INTENT_ID), an_intent(filled_qty=Decimal("0.0033"))),
+        (Ref(PARENT_ORDERS, PARENT_ID), a_parent(filled_qty=Decimal(4))),
+    )
+    shown = (await api.get("/api/v3/signals/sig_1")).json()
+    assert shown["status"] == "EXECUTING"
+    assert shown["reason"] == "being worked: 4.0033 of 10.3333 filled"
+    [listed] = (await api.get("/api/v3/signals")).json()["signals"]
+    assert (listed["status"], listed["reason"]) == (shown["status"], shown["reason"])
+
+
+async def test_signal_when_nothing_is_ordered_yet_then_it_waits(api: Api) -> None:
+    await api.put_records(
+        (Ref(V3.signals, "sig_1"), a_signal_record(reason="Waiting to be handed on")),
+        (Ref(V3.deliveries, "dlv_1"), a_delivery("dlv_1", intent_id=None)),
+    )
+    shown = (await api.get("/api/v3/signals/sig_1")).json()
+    assert shown["reason"] == "Waiting to be handed on"
+
+
+@pytest.mark.parametrize(("path", "book"), [("/api/v3/signals", V3), ("/api/signals", V2)])
+async def test_signals_when_listed_then_the_newest_first_with_their_ends(
+    api: Api, path: str, book: Book
+) -> None:
+    refused = {"status": SignalStatus.DENIED, "reason_code": "TRADING_HALTED", "reason": "news"}
+    for number in range(3):
+        signal = a_signal(f"sig_{number}", created_at=NOON + timedelta(seconds=number))
+        await api.put_records(
+            (Ref(book.signals, f"sig_{number}"), a_signal_record(signal, **refused))
+        )
+    shown = (await api.get(f"{path}?limit=2")).json()
+    assert [each["id"] for each in shown["signals"]] == ["sig_2", "sig_1"]
+    first = shown["signals"][0]
+    assert (first["status"], first["reason_code"], first["reason"]) == tuple(refused.values())
+    assert (first["symbol"], first["side"], first["final_venue"]) == ("ETH", "LONG", None)
+    rest = (await api.get(f"{path}?limit=2&cursor={quote(shown['next_cursor'])}")).json()
+    assert [each["id"] for each in rest["signals"]] == ["sig_0"]
+    assert rest["next_cursor"] is None
 
 
 async def test_signal_when_it_is_still_open_then_its_routes_so_far_are_shown(api: Api) -> None:

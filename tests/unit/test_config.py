@@ -2,10 +2,11 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from common.config import Settings, load_settings
+from common.config import KNOWN, Settings, load_settings
 from common.domain.instrument import Venue
 from common.errors import ConfigurationError
 
@@ -49,6 +50,7 @@ def test_load_settings_when_everything_is_set_then_everything_is_taken() -> None
             "SAPPHIRE_INTERVAL": "1h",
             "SAPPHIRE_SYMBOLS": " BTC, ETH ,,",
             "SAPPHIRE_CAPITAL": "2500.50",
+            "SAPPHIRE_KELLY_STARTER": "0.02",
             "SAPPHIRE_DATA_DIR": "state",
             "SAPPHIRE_API_TOKEN": "s3cret",
             "SAPPHIRE_PUSH_AUDIENCE": "https://f.example",
@@ -56,6 +58,7 @@ def test_load_settings_when_everything_is_set_then_everything_is_taken() -> None
             "GOOGLE_CLOUD_PROJECT": "mine",
             "TELEGRAM_API_URL": "http://127.0.0.1:9",
             "TELEGRAM_CHAT_ID": "42",
+            "TELEGRAM_BOT_TOKEN": "1:a",
             "OSTIUM_API_URL": "http://127.0.0.1:8",
         }
     )
@@ -63,6 +66,7 @@ def test_load_settings_when_everything_is_set_then_everything_is_taken() -> None
     assert (settings.store, settings.bus, settings.feed) == ("firestore", "pubsub", "replay")
     assert (settings.swarm.symbols, settings.swarm.interval) == (("BTC", "ETH"), "1h")
     assert settings.default_capital == Decimal("2500.50")
+    assert settings.execution.kelly_starter == Decimal("0.02")
     assert (settings.project, settings.data_dir) == ("mine", "state")
     assert settings.telegram.chat_id == "42"
     assert settings.telegram.api_url == "http://127.0.0.1:9"
@@ -139,6 +143,9 @@ def test_load_settings_when_venues_are_set_up_then_their_addresses_and_key_names
         ("SAPPHIRE_CAPITAL", "0"),
         ("SAPPHIRE_CAPITAL", "-5"),
         ("SAPPHIRE_CAPITAL", "NaN"),
+        ("SAPPHIRE_KELLY_STARTER", "0"),
+        ("SAPPHIRE_KELLY_STARTER", "1.01"),
+        ("SAPPHIRE_KELLY_STARTER", "a lot"),
         ("SAPPHIRE_SYMBOLS", "BTC,BTC"),
         ("SAPPHIRE_SYMBOLS", "A" * 21),
         ("SAPPHIRE_SYMBOLS", "BTC/USD"),
@@ -170,3 +177,86 @@ def test_load_settings_when_a_venue_s_variable_is_bad_then_named_without_its_val
         load_settings({name: value})
     assert "secret-" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("SAPPHIRE_CAPITOL", "SAPPHIRE_CAPITOL is no setting: do you mean SAPPHIRE_CAPITAL?"),
+        ("SAPPHIRE_SYMBOL", "SAPPHIRE_SYMBOL is no setting: do you mean SAPPHIRE_SYMBOLS?"),
+        ("SAPPHIRE_XYZZY_QQ", "SAPPHIRE_XYZZY_QQ is no setting"),
+    ],
+)
+def test_load_settings_when_a_variable_is_not_known_then_refused_with_the_nearest_name(
+    name: str, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        load_settings({name: "secret-value"})
+    assert "secret-value" not in str(caught.value)
+
+
+def test_load_settings_when_an_unknown_variable_is_empty_or_another_program_s_then_taken() -> None:
+    assert load_settings({"SAPPHIRE_CAPITOL": "", "CAPITAL": "5"}) == Settings()
+
+
+def test_known_when_the_tree_is_searched_then_every_variable_that_it_reads_is_known() -> None:
+    root = Path(__file__).parents[2]
+    named = {
+        name
+        for folder in ("common", "infra", "functions")
+        for path in (root / folder).rglob("*.py")
+        for name in re.findall(r"\"(SAPPHIRE_[A-Z_]+)\"", path.read_text())
+    }
+    assert named <= set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"TELEGRAM_BOT_TOKEN": "1:secret"}, "TELEGRAM_BOT_TOKEN needs TELEGRAM_CHAT_ID"),
+        ({"TELEGRAM_CHAT_ID": "42"}, "TELEGRAM_CHAT_ID needs TELEGRAM_BOT_TOKEN"),
+        (
+            {"TELEGRAM_BOT_TOKEN": "1:secret", "SAPPHIRE_STORE": "firestore"},
+            "TELEGRAM_BOT_TOKEN needs TELEGRAM_CHAT_ID",
+        ),
+    ],
+)
+def test_load_settings_when_half_of_telegram_is_set_then_the_other_half_is_named(
+    environ: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        load_settings(environ)
+    assert "secret" not in str(caught.value)
+
+
+def test_load_settings_when_in_the_cloud_then_the_token_is_a_secret_of_one_function_alone() -> None:
+    settings = load_settings({"TELEGRAM_CHAT_ID": "42", "SAPPHIRE_STORE": "firestore"})
+    assert settings.telegram.chat_id == "42"
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "beyond"),
+    [
+        ("SAPPHIRE_LARGE_ORDER", "1", "1.01"),
+        ("SAPPHIRE_HIGH_VOLATILITY", "10", "10.1"),
+    ],
+)
+def test_load_settings_when_a_fraction_was_meant_in_percent_then_refused(
+    name: str, most: str, beyond: str
+) -> None:
+    load_settings({name: most})
+    with pytest.raises(ConfigurationError, match=f"{name} must be at most {most}: a fraction"):
+        load_settings({name: beyond})
+
+
+def test_load_settings_when_small_and_large_are_in_percent_then_both_are_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"SAPPHIRE_SMALL_ORDER": "5", "SAPPHIRE_LARGE_ORDER": "10"})
+    assert "SAPPHIRE_SMALL_ORDER must be at most 1" in str(caught.value)
+    assert "SAPPHIRE_LARGE_ORDER must be at most 1" in str(caught.value)
+
+
+def test_load_settings_when_a_slice_would_have_less_than_a_second_then_refused() -> None:
+    load_settings({"SAPPHIRE_SLICES": "20", "SAPPHIRE_DURATION_S": "20"})
+    with pytest.raises(ConfigurationError, match="SAPPHIRE_SLICES must not be above"):
+        load_settings({"SAPPHIRE_SLICES": "21", "SAPPHIRE_DURATION_S": "20"})

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 from common.config import ExecutionSettings
+from common.domain.exit_rules import ExitRules
 from common.domain.identifiers import prefixed_id
 from common.domain.instrument import Instrument
 from common.domain.market import Candle
@@ -85,6 +86,7 @@ class ParentRequest:
     candles: tuple[Candle, ...] = ()  # for a VWAP: closed, oldest first, over a day back
     slippage_max: Decimal
     reduce_only: bool = False
+    exits: ExitRules | None = None  # of the position that it opens
     policy_version: str
     paper: bool
 
@@ -142,6 +144,7 @@ def new_parent(
         arrival_price=request.mark,
         slippage_max=request.slippage_max,
         reduce_only=request.reduce_only,
+        exits=request.exits,
         policy_version=request.policy_version,
         paper=request.paper,
         status=ParentStatus.ACTIVE,
@@ -151,17 +154,6 @@ def new_parent(
         expires_at=now + worked.lifetime,
         updated_at=now,
     )
-
-
-def wish_refusal(
-    wish: ExecutionWish | None, quantity: Decimal, chosen: ExecAlgorithm
-) -> Refusal | None:
-    """Why a wish cannot be executed over `quantity` by the algorithm that was chosen for it."""
-    try:
-        check_wish(wish or ExecutionWish(), quantity=quantity, chosen=chosen)
-    except InvalidInputError as error:
-        return _wish_refusal(error)
-    return None
 
 
 def _wish_refusal(error: InvalidInputError) -> Refusal:

@@ -21,7 +21,6 @@ INVALID_SLICES = "INVALID_SLICES"
 INVALID_DURATION = "INVALID_DURATION"
 INVALID_QUANTITY = "INVALID_QUANTITY"
 INVALID_WEIGHTS = "INVALID_WEIGHTS"
-WINDOW_IS_OVER = "WINDOW_IS_OVER"
 QUANTITY_NOT_ON_LOT = "QUANTITY_NOT_ON_LOT"
 
 
@@ -33,12 +32,10 @@ def twap_schedule(
     slices: int,
     lot: Decimal,
     min_quantity: Decimal = ZERO,
-    now: datetime | None = None,
 ) -> tuple[SliceTarget, ...]:
     """`slices` equal parts of `quantity` (base units, whole lots) over `duration_s`.
 
-    100 over 10 minutes in 10 slices are 10 each, at minutes 0 to 9. With `now`, a window that is
-    over by then is refused.
+    100 over 10 minutes in 10 slices are 10 each, at minutes 0 to 9.
 
     Raises:
         InvalidInputError: with one of this module's codes, and the argument's name as its place.
@@ -51,7 +48,6 @@ def twap_schedule(
         weights=(ONE,) * slices,
         lot=lot,
         min_quantity=min_quantity,
-        now=now,
     )
 
 
@@ -63,7 +59,6 @@ def vwap_schedule(
     weights: Sequence[Decimal],
     lot: Decimal,
     min_quantity: Decimal = ZERO,
-    now: datetime | None = None,
 ) -> tuple[SliceTarget, ...]:
     """A slice for each of the `weights` (>= 0, one at least above 0), in their proportion.
 
@@ -84,7 +79,6 @@ def vwap_schedule(
         weights=weights,
         lot=lot,
         min_quantity=min_quantity,
-        now=now,
     )
 
 
@@ -114,12 +108,9 @@ def _schedule(
     weights: Sequence[Decimal],
     lot: Decimal,
     min_quantity: Decimal,
-    now: datetime | None,
 ) -> tuple[SliceTarget, ...]:
     check_duration(duration_s)
     duration = timedelta(seconds=duration_s)
-    if now is not None and start + duration <= now:
-        raise InvalidInputError("its end is past", code=WINDOW_IS_OVER, where="duration_s")
     total = _lots(quantity, lot, min_quantity)
     minimum = math.ceil(Fraction(min_quantity) / Fraction(lot))
     parts = _merged(_shares(total, weights), minimum)

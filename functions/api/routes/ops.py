@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 
 from common.books import FLATTENS
-from common.documents import load
 from common.domain.flatten import Flatten
 from common.domain.moment import iso
 from common.domain.money import plain
+from common.domain.scope import Scope
 from common.execution.by_hand import Sighting
-from common.how.trading_state import PLATFORM, TradingState, TradingStateRecord
+from common.how.trading_state import PLATFORM, TradingState, record_of
 from common.ports import Ref
 from common.where.breakers import Breakers
 from common.wire import JsonObject, to_document
@@ -17,6 +17,8 @@ from functions.api.ops import (
     IntentAndOrder,
     StateWish,
     change_state,
+    halted_within,
+    in_force,
     list_flattens,
     open_orders,
     other_states,
@@ -39,16 +41,17 @@ async def state(runtime: RuntimeOf) -> JsonObject:
     """The trading state in force, those of narrower scopes, and how many orders are open of which
     kind. None was ever set: HALTED.
     """
-    stored = await load(runtime.store, TradingStateRecord, PLATFORM)
+    stored = await runtime.store.get(PLATFORM)
     scopes = [
         {"scope": scope.key, **to_document(record)}
-        for scope, record in await other_states(runtime.store)
+        for scope, record in await other_states(runtime.store, runtime.clock)
     ]
     counts = await open_orders(runtime.store)
     if stored is None:
         nothing = {"state": TradingState.HALTED.value, "epoch": 0}
         return {**nothing, "reason": "no state was ever set", "scopes": scopes, **counts}
-    return {**to_document(stored.value), "scopes": scopes, **counts}
+    now = in_force(record_of(stored), runtime.clock)
+    return {**to_document(now), "scopes": scopes, **counts}
 
 
 @router.post("/api/ops/halt")
@@ -83,6 +86,8 @@ async def flatten(runtime: RuntimeOf, body: ChangeTradingState | None = None) ->
     left out.
 
     Trading only reduces until then, and is halted afterwards. Look at it again for how it goes.
+    Refused below a halted agent or platform. `halted` names the scopes that keep what is in them
+    open, because they are halted themselves.
     """
     wish = body or ChangeTradingState()
     begun, messages = await request_flatten(
@@ -93,7 +98,7 @@ async def flatten(runtime: RuntimeOf, body: ChangeTradingState | None = None) ->
         clock=runtime.clock,
     )
     await publish(runtime, messages)
-    return to_document(begun)
+    return await _view_of(begun, runtime)
 
 
 @router.get("/api/ops/flattens")
@@ -105,8 +110,19 @@ async def flattens(runtime: RuntimeOf, limit: Limit = 20, cursor: Cursor = None)
 
 @router.get("/api/ops/flattens/{flatten_id}")
 async def get_flatten(flatten_id: RecordId, runtime: RuntimeOf) -> JsonObject:
-    """How far it is: CLOSING, FLAT, or STUCK where a person must look, and what remains."""
-    return to_document(await required(runtime.store, Flatten, Ref(FLATTENS, flatten_id), "flatten"))
+    """How far it is: CLOSING, FLAT, STUCK where a person must look, or ABANDONED where trading was
+    resumed before; what remains, and which halted scopes keep theirs while it is not over.
+    """
+    found = await required(runtime.store, Flatten, Ref(FLATTENS, flatten_id), "flatten")
+    return await _view_of(found, runtime)
+
+
+async def _view_of(flatten: Flatten, runtime: Runtime) -> JsonObject:
+    halted: list[str] = []
+    if not flatten.status.is_terminal:
+        scope = Scope.parse(flatten.scope)
+        halted = await halted_within(runtime.store, scope, runtime.clock)
+    return {**to_document(flatten), "halted": halted}
 
 
 @router.get("/api/ops/breakers")

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from common.books import V2, V3, Book
+from common.domain.moment import iso
 from common.domain.order import Order
 from common.domain.signal import SignalRecord
 from common.execution.signals import routing_entry
@@ -13,14 +14,16 @@ from functions.api.records import required
 from functions.api.signals import (
     deliveries_of,
     generate,
+    list_signals,
     orders_of,
+    reason_now,
     routes_of,
     status_now,
     wish_of,
 )
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
-from infra.web.requests import Nonce, RecordId, RuntimeOf, StrictRoute
+from infra.web.requests import Cursor, Limit, Nonce, RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["signals"], route_class=StrictRoute)
 
@@ -57,6 +60,18 @@ async def generate_v2(body: GenerateSignal, nonce: Nonce, runtime: RuntimeOf) ->
     return await _generate(body, V2, nonce, runtime)
 
 
+@router.get("/api/v3/signals")
+async def list_v3(runtime: RuntimeOf, limit: Limit = 20, cursor: Cursor = None) -> JsonObject:
+    """V3's signals, the newest first: how far each is, or how it ended, the refused among them."""
+    return await _list(V3, runtime, limit, cursor)
+
+
+@router.get("/api/signals")
+async def list_v2(runtime: RuntimeOf, limit: Limit = 20, cursor: Cursor = None) -> JsonObject:
+    """V2's signals, the newest first: how far each is, or how it ended, the refused among them."""
+    return await _list(V2, runtime, limit, cursor)
+
+
 @router.get("/api/v3/signals/{id}")
 async def get_v3(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 - the path's word
     """A V3 signal: its state and reason, every venue that was asked, and its orders."""
@@ -82,6 +97,32 @@ async def _generate(body: GenerateSignal, book: Book, nonce: str, runtime: Runti
     return _head(record)
 
 
+async def _list(book: Book, runtime: Runtime, limit: int, cursor: str | None) -> JsonObject:
+    records, onward = await list_signals(runtime.store, book, limit=limit, cursor=cursor)
+    return {
+        "signals": [await _summary(book, record, runtime) for record in records],
+        "next_cursor": onward,
+    }
+
+
+async def _summary(book: Book, record: SignalRecord, runtime: Runtime) -> JsonObject:
+    """Of a signal that has ended nothing more is read."""
+    store, signal = runtime.store, record.signal
+    is_open = not record.status.is_terminal
+    deliveries = await deliveries_of(store, book, signal.signal_id) if is_open else []
+    return {
+        **_head(record),
+        "status": status_now(record, deliveries).value,
+        "reason_code": record.reason_code,
+        "reason": await reason_now(store, record, deliveries),
+        "final_venue": record.final_venue,
+        "agent_id": signal.agent_id,
+        "symbol": signal.symbol,
+        "side": signal.side.value,
+        "created_at": iso(signal.created_at),
+    }
+
+
 async def _get(signal_id: str, book: Book, runtime: Runtime) -> JsonObject:
     store = runtime.store
     record = await required(store, SignalRecord, Ref(book.signals, signal_id), "signal")
@@ -95,6 +136,7 @@ async def _get(signal_id: str, book: Book, runtime: Runtime) -> JsonObject:
         **_head(record),
         "status": status_now(record, deliveries).value,
         "reason_code": record.reason_code,
+        "reason": await reason_now(store, record, deliveries),
         "final_venue": record.final_venue,
         "deployments_expected": record.deployments_expected,
         "outcomes": record.outcomes,

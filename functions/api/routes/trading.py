@@ -31,7 +31,8 @@ async def execute(body: ExecuteTrade, nonce: Nonce, runtime: RuntimeOf) -> JsonO
     """Trade for the operator through the whole chain; wait 15 s at most for its end.
 
     `success` is true when something was filled. A signal that is still open when the wait is over
-    is told as such: GET /api/v3/signals/{signal_id} says what becomes of it.
+    is told as such: GET /api/v3/signals/{signal_id} says what becomes of it. Live, the operator
+    needs a key that is READY.
     """
     store, clock, settings = runtime.store, runtime.clock, runtime.settings
     await check_trade(body, store=store, clock=clock)
@@ -51,7 +52,7 @@ async def execute(body: ExecuteTrade, nonce: Nonce, runtime: RuntimeOf) -> JsonO
         "signal_id": record.signal.signal_id,
         "status": record.status.value,
         "reason_code": record.reason_code,
-        "reason": record.reason,
+        "reason": result.reason,
     }
 
 

@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="the limits that stand", description=_SHOW)
     change = verbs.add_parser("set", help="set them, in your name", description=_SET)
     for each in (show, change):
-        add_scope(each)
+        add_scope(each, by_symbol=False)  # of a symbol there is order.max_quantity.SYMBOL
         add_server(each)
     add_person(change, why="set by hand")
     change.add_argument(

@@ -13,6 +13,7 @@ from common.domain.rounding import (
     check_order,
     is_valid_price,
 )
+from common.text import quantity
 from infra.venues.paper.resting import TRIGGERED_TYPES, room_to_reduce, trigger_is_reached
 
 Refusal = tuple[str, str]
@@ -70,12 +71,14 @@ def _of_terms(order: Order) -> Refusal | None:
 
 def _of_holding(order: Order, instrument: Instrument, signed: Decimal) -> Refusal | None:
     """An order with a trigger is judged when it triggers: what it closes may come meanwhile."""
-    held = f"holds {plain(signed)} {order.symbol} on {order.venue.label}"
+    held = f"the account holds {quantity(signed)} {order.symbol} at {order.venue.label}"
     if order.side is OrderSide.SELL and not instrument.shortable and signed < order.quantity:
-        return "SHORT_NOT_POSSIBLE", held
+        wanted = f"{quantity(order.quantity)} cannot be sold, and nothing is sold short there"
+        return "SHORT_NOT_POSSIBLE", f"{held}: {wanted}"
     waits = order.order_type in TRIGGERED_TYPES
     if order.reduce_only and not waits and room_to_reduce(order, signed) == 0:
-        return "REDUCE_ONLY_WOULD_INCREASE_POSITION", held
+        side = order.side.lower()
+        return "REDUCE_ONLY_WOULD_INCREASE_POSITION", f"{held}: a {side} would not make it smaller"
     return None
 
 

@@ -1,11 +1,8 @@
-"""What a deployment has at risk, in the worst order in which its reservations may fill."""
+"""What a deployment holds and has reserved."""
 
-import itertools
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from common.domain.exposure import Exposure, Reservation
 from common.domain.order import OrderSide
@@ -36,54 +33,17 @@ def holding(quantity: object, *, price: object = 100, venue: str = "GMX") -> Exp
     )
 
 
-def test_exposure_when_empty_then_nothing_is_at_risk() -> None:
+def test_exposure_when_empty_then_nothing_is_held() -> None:
     empty = Exposure.empty("dep_1")
 
-    assert empty.notional() == 0
     assert empty.held("GMX", "ETH") == 0
-
-
-def test_exposure_when_reserved_then_it_counts_until_released() -> None:
-    exposure = Exposure.empty("dep_1").reserve("int_1", reserved(quantity=2))
-
-    assert exposure.notional() == 200
-    assert exposure.reserve("int_1", reserved(quantity=3)).notional() == 300
-    assert exposure.release("int_1").notional() == 0
-    assert exposure.release("int_2") == exposure
+    assert empty.release("int_1") == empty
 
 
 def test_exposure_when_held_then_flat_removes_it() -> None:
-    assert holding(-2).notional() == 200
     assert holding(-2).held("GMX", "ETH") == -2
     flat = holding(-2).hold(venue="GMX", symbol="ETH", signed_qty=Decimal(0), price=Decimal(1))
     assert flat == Exposure.empty("dep_1")
-
-
-def test_exposure_when_venues_differ_then_long_and_short_do_not_cancel() -> None:
-    both = holding(2).hold(venue="OSTIUM", symbol="ETH", signed_qty=Decimal(-3), price=Decimal(100))
-
-    assert both.notional() == 500
-
-
-@pytest.mark.parametrize(
-    ("held", "side", "quantity", "worst"),
-    [
-        ("1", BUY, "2", "300"),
-        ("1", SELL, "0.5", "100"),
-        ("1", SELL, "3", "200"),
-        ("-1", BUY, "0.5", "100"),
-        ("-1", SELL, "2", "300"),
-    ],
-)
-def test_exposure_when_an_order_is_under_way_then_the_worst_of_filling_and_not_counts(
-    held: str, side: OrderSide, quantity: str, worst: str
-) -> None:
-    assert holding(held).reserve("i", reserved(side, quantity)).notional() == Decimal(worst)
-
-
-def test_exposure_when_prices_differ_then_the_highest_counts() -> None:
-    assert holding(1, price=90).reserve("i", reserved(BUY, 1, price=110)).notional() == 220
-    assert holding(1, price=110).reserve("i", reserved(BUY, 1, price=90)).notional() == 220
 
 
 @pytest.mark.parametrize(
@@ -102,39 +62,3 @@ def test_left_to_reduce_when_others_are_under_way_then_they_count_as_filled(
     )
 
     assert exposure.left_to_reduce("mine", "GMX", "ETH", side) == Decimal(left)
-
-
-sides = st.sampled_from(OrderSide)
-sizes = st.integers(0, 20)
-
-
-@given(
-    held=st.integers(-20, 20),
-    orders=st.lists(st.tuples(sides, sizes), max_size=5),
-)
-def test_exposure_when_any_orders_then_no_order_of_fills_is_worse(
-    held: int, orders: list[tuple[OrderSide, int]]
-) -> None:
-    exposure = holding(held) if held else Exposure.empty("dep_1")
-    for number, (side, size) in enumerate(orders):
-        exposure = exposure.reserve(f"int_{number}", reserved(side, size))
-    outcomes = itertools.product((0, 1), repeat=len(orders))
-    worst = max(
-        abs(held + sum(f * side.sign * size for f, (side, size) in zip(fills, orders, strict=True)))
-        for fills in outcomes
-    )
-
-    assert exposure.notional() == worst * 100
-    for number in range(len(orders)):
-        assert exposure.release(f"int_{number}").notional() <= exposure.notional()
-
-
-def test_exposure_when_orders_are_for_different_things_then_each_is_counted_by_itself() -> None:
-    exposure = (
-        holding(1)
-        .reserve("buy", reserved(BUY, 1))
-        .reserve("elsewhere", reserved(SELL, 4, venue="OSTIUM"))
-        .reserve("other", reserved(SELL, 8, symbol="BTC"))
-    )
-
-    assert exposure.notional() == 200 + 400 + 800

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from common.documents import Stored
 from common.domain.exposure import Exposure
-from common.domain.instrument import Venue
+from common.domain.instrument import TimeInForce, Venue
 from common.domain.order import (
     ORDER_MOVES,
     Fill,
@@ -158,6 +158,24 @@ def test_from_report_when_canceled_unfilled_then_the_code_says_so() -> None:
     assert from_report(report_of(order)).code == "NOT_FILLED_WITHIN_BOUND"
     assert from_report(report_of(order, fill_of(order, Decimal("0.1")))).code == "CANCELED"
     assert from_report(a_report()).code == "FILLED"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (from_report(report_of(an_order())), "CANCELED"),
+        (Outcome(status=OrderStatus.CANCELED, code="BY_HAND", reason="seen"), "BY_HAND"),
+    ],
+    ids=["by the venue", "by hand"],
+)
+def test_intent_after_when_what_rested_was_canceled_unfilled_then_it_missed_no_bound(
+    outcome: Outcome, code: str
+) -> None:
+    order = order_after(an_order(time_in_force=TimeInForce.GTC), outcome, (), now=NOON)
+    intent, retry = intent_after(
+        an_intent(PLAN), order, outcome, new_quantity=Decimal(0), max_attempts=3, now=NOON
+    )
+    assert (intent.status, intent.reason_code, retry) == (IntentStatus.CANCELED, code, None)
 
 
 BREAKER = denied(Refusal(Denial.BREAKER_OPEN, "paused"))

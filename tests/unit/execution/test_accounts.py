@@ -110,7 +110,7 @@ def test_account_when_a_trip_only_pays_its_fees_or_less_then_it_is_lost(
 ) -> None:
     account, _ = booked(an_account(), a_trade(BUY, "1", "100", "1"), a_trade(SELL, "1", price, "1"))
 
-    assert (account.trips, account.trips_won, account.trips_lost) == (1, 0, 1)
+    assert (account.trips, account.trips_won) == (1, 0)
     assert (account.trip_gains, account.trip_losses) == money("0", loss)
     assert (account.losses_in_row, account.last_loss_at) == (1, LATER)
 
@@ -299,7 +299,7 @@ def test_account_when_anything_happens_then_the_ledger_balances_to_the_last_digi
         results = account.trip_gains + account.trip_losses
         results += sum((each.trip_pnl for each in held), Decimal(0))
         assert results == account.realized_pnl - account.commissions + idle
-    assert account.trips == account.trips_won + account.trips_lost
+    assert 0 <= account.trips_won <= account.trips
     assert from_document(Account, to_document(account)) == account
 
 

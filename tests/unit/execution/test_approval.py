@@ -12,7 +12,13 @@ from common.domain.instrument import OrderType, TimeInForce
 from common.domain.order import OrderPlan, OrderPurpose, OrderSide
 from common.domain.signal import Delivery, DeliveryLeg, SignalStatus
 from common.errors import ConflictError
-from common.execution.approval import KEPT, approval_write, has_own_approval, is_approved
+from common.execution.approval import (
+    KEPT,
+    approval_ref,
+    approval_write,
+    has_own_approval,
+    is_approved,
+)
 from common.execution.plan import plan_hash
 from common.ports import Delete, Ref
 from infra.local.store.memory import MemoryStore
@@ -59,6 +65,10 @@ def routed(plan: OrderPlan) -> Delivery:
     )
 
 
+async def allowed(store: MemoryStore, plan: OrderPlan, delivery: Delivery | None) -> bool:
+    return is_approved(plan, delivery, await store.get(approval_ref(plan)))
+
+
 async def approved(*plans: OrderPlan) -> MemoryStore:
     store = MemoryStore()
     await store.commit([approval_write(plan, "advance", now=NOON) for plan in plans])
@@ -73,11 +83,11 @@ def test_has_own_approval_when_a_child_or_an_exit_then_it_does(plan: OrderPlan, 
 async def test_is_approved_when_route_made_it_then_by_its_delivery_alone() -> None:
     store = MemoryStore()
 
-    assert await is_approved(store, ENTRY, routed(ENTRY))
-    assert not await is_approved(store, ENTRY, None)
-    assert not await is_approved(store, ENTRY, replace(routed(ENTRY), plan_hash=None))
-    assert not await is_approved(store, ENTRY, replace(routed(ENTRY), intent_id="int_other"))
-    assert not await is_approved(await approved(ENTRY), ENTRY, None)
+    assert await allowed(store, ENTRY, routed(ENTRY))
+    assert not await allowed(store, ENTRY, None)
+    assert not await allowed(store, ENTRY, replace(routed(ENTRY), plan_hash=None))
+    assert not await allowed(store, ENTRY, replace(routed(ENTRY), intent_id="int_other"))
+    assert not await allowed(await approved(ENTRY), ENTRY, None)
 
 
 async def test_is_approved_when_the_delivery_was_split_then_by_the_leg_of_its_own() -> None:
@@ -95,8 +105,8 @@ async def test_is_approved_when_the_delivery_was_split_then_by_the_leg_of_its_ow
     )
     delivery = a_delivery(status=SignalStatus.ROUTED, legs=legs)
 
-    assert await is_approved(MemoryStore(), other, delivery)
-    assert not await is_approved(MemoryStore(), replace(other, intent_id=INTENT_ID), delivery)
+    assert await allowed(MemoryStore(), other, delivery)
+    assert not await allowed(MemoryStore(), replace(other, intent_id=INTENT_ID), delivery)
 
 
 @pytest.mark.parametrize("plan", [CHILD, EXIT], ids=["child", "exit"])
@@ -105,10 +115,10 @@ async def test_is_approved_when_it_has_an_approval_of_its_own_then_that_alone_co
 ) -> None:
     store = await approved(plan)
 
-    assert await is_approved(store, plan, None)
-    assert not await is_approved(MemoryStore(), plan, routed(plan))
+    assert await allowed(store, plan, None)
+    assert not await allowed(MemoryStore(), plan, routed(plan))
     await store.commit([Delete(Ref(PLAN_APPROVALS, plan.intent_id))])
-    assert not await is_approved(store, plan, routed(plan))
+    assert not await allowed(store, plan, routed(plan))
 
 
 def test_changes_when_listed_then_every_field_of_a_plan_is_among_them() -> None:
@@ -123,14 +133,14 @@ async def test_is_approved_when_any_field_was_altered_then_not(plan: OrderPlan, 
     assert altered != plan
     store = await approved(plan)
 
-    assert not await is_approved(store, altered, routed(plan))
+    assert not await allowed(store, altered, routed(plan))
 
 
 @pytest.mark.parametrize("plan", [CHILD, EXIT], ids=["child", "exit"])
 async def test_is_approved_when_reduce_only_was_altered_then_not(plan: OrderPlan) -> None:
     altered = replace(plan, reduce_only=not plan.reduce_only)
 
-    assert not await is_approved(await approved(plan), altered, None)
+    assert not await allowed(await approved(plan), altered, None)
 
 
 async def test_is_approved_when_a_child_passes_for_another_kind_then_not() -> None:
@@ -143,7 +153,7 @@ async def test_is_approved_when_a_child_passes_for_another_kind_then_not() -> No
         replace(CHILD, delivery_id=""),
         replace(CHILD, delivery_id="del_2"),
     ):
-        assert not await is_approved(store, altered, routed(CHILD))
+        assert not await allowed(store, altered, routed(CHILD))
 
 
 async def test_approval_when_made_twice_then_the_second_gives_way() -> None:
@@ -153,7 +163,7 @@ async def test_approval_when_made_twice_then_the_second_gives_way() -> None:
     with pytest.raises(ConflictError):
         await store.commit([approval_write(replace(CHILD, slice_no=2), "settle", now=NOON)])
 
-    assert await is_approved(store, CHILD, None)
+    assert await allowed(store, CHILD, None)
 
 
 def test_approval_when_written_then_it_outlives_every_redelivery() -> None:

@@ -87,7 +87,7 @@ def a_booking(signed_qty: str = "0.3333", fill_count: int = 1) -> Booking:
     position = a_position("pos_1", signed_qty=Decimal(signed_qty), fill_count=fill_count)
     account = open_account(a_deployment(), NOON)
     records = (fill_record(a_plan(), a_fill(), now=NOON),)
-    return Booking(position, account, records, None, None)
+    return Booking(position, account, records, (), None, None)
 
 
 # ---------------------------------------------------------------- what is news

@@ -38,7 +38,7 @@ async def result_of(store: MemoryStore, day: int = 15) -> int:
 
 
 async def mark(store: MemoryStore, before: Account | None, after: Account) -> None:
-    await store.commit(await day_result_writes(store, before, after))
+    await store.commit(await day_result_writes(store, [(before, after)]))
 
 
 async def test_results_when_a_deployment_loses_then_down_to_the_cent() -> None:
@@ -51,11 +51,25 @@ async def test_results_when_a_deployment_loses_then_down_to_the_cent() -> None:
 
 async def test_results_when_nothing_changes_then_nothing_is_written() -> None:
     store = MemoryStore()
-    assert await day_result_writes(store, None, an_account()) == []
+    assert await day_result_writes(store, [(None, an_account())]) == []
     same = an_account(result=5)
-    assert await day_result_writes(store, same, replace(same, cash=Decimal(1))) == []
-    assert await day_result_writes(store, None, an_account(result=5, day="")) == []
+    assert await day_result_writes(store, [(same, replace(same, cash=Decimal(1)))]) == []
+    assert await day_result_writes(store, [(None, an_account(result=5, day=""))]) == []
     assert store.contents() == {}
+
+
+async def test_results_when_several_are_marked_together_then_each_total_has_one_write() -> None:
+    store = MemoryStore()
+    marks = [(None, an_account("dep_1", 5)), (None, an_account("dep_2", "-2.001"))]
+    later = (None, an_account("dep_3", 7, "2026-01-16"))
+
+    writes = await day_result_writes(store, [*marks, later])
+
+    assert len({write.ref for write in writes}) == len(writes) == 4
+    await store.commit(writes)
+    assert (await result_of(store), await result_of(store, 16)) == (299, 700)
+    evened = [(None, an_account("dep_1", 5)), (None, an_account("dep_2", -5))]
+    assert await day_result_writes(store, evened) == []
 
 
 async def test_results_when_a_day_begins_then_it_begins_at_nothing() -> None:
@@ -77,7 +91,7 @@ async def test_results_when_their_day_is_long_over_then_they_may_go() -> None:
             expiries.extend(each.expires_at for each in argument if isinstance(each, Create))
 
     store.before = watch
-    await day_result_writes(store, None, an_account(result=1))
+    await day_result_writes(store, [(None, an_account(result=1))])
     midnight = NOON.replace(hour=0)
     assert expiries == [midnight + KEPT] * 2
     assert result_ref(AGENT, NOON) == result_ref(AGENT, midnight)

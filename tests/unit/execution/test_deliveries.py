@@ -138,6 +138,49 @@ async def test_intent_ends_when_a_leg_ends_then_the_delivery_goes_on_until_the_l
     assert desk.outcomes() == {"EXECUTED": 1}
 
 
+@pytest.mark.parametrize(
+    ("venue", "adds", "after", "told"),
+    [
+        (None, True, "HYPERLIQUID", 0),
+        ("HYPERLIQUID", True, "HYPERLIQUID", 0),
+        ("OSTIUM", False, "HYPERLIQUID", 0),
+        ("MULTI", True, "MULTI", 2),
+    ],
+)
+async def test_intent_ends_when_it_had_ended_so_then_only_further_venues_are_news(
+    venue: str | None, adds: bool, after: str, told: int
+) -> None:
+    desk = await Desk().open(replace(WHOLE, status=S.PARTIAL))
+    signal = Ref(V3.signals, SIGNAL_ID)
+    stored = await load(desk.store, SignalRecord, signal)
+    assert stored is not None
+    ended = replace(
+        stored.value, status=S.PARTIAL, outcomes={"PARTIAL": 1}, final_venue="HYPERLIQUID"
+    )
+    await desk.store.commit([stored.update(ended)])
+
+    assert await desk.end("int_0", S.PARTIAL, venue=venue, adds_venue=adds) == told
+
+    assert desk.delivery().venue == after
+    found = await load(desk.store, SignalRecord, signal)
+    assert found is not None
+    assert (found.value.final_venue, found.value.outcomes) == (after, {"PARTIAL": 1})
+
+
+async def test_intent_ends_when_a_leg_ended_nowhere_then_it_keeps_the_venue_it_was_routed_to() -> (
+    None
+):
+    begun = in_legs(a_leg(0, status=S.EXECUTING), a_leg(1, status=S.EXECUTING), status=S.EXECUTING)
+    desk = await Desk().open(begun)
+
+    await desk.end("int_1", S.EXPIRED)
+    await desk.end("int_0", S.PARTIAL, venue="GMX", adds_venue=True)
+    assert [leg.venue for leg in desk.delivery().legs] == ["GMX", "OSTIUM"]
+    assert desk.delivery().venue == "GMX"
+    assert await desk.end("int_0", S.PARTIAL, venue="MULTI", adds_venue=True) == 2
+    assert desk.delivery().legs[0].venue == desk.delivery().venue == "MULTI"
+
+
 async def test_intent_ends_when_a_leg_fills_late_then_the_ended_delivery_and_its_count_move() -> (
     None
 ):

@@ -74,7 +74,8 @@ def sums(store: MemoryStore, scope: Scope) -> tuple[int, int]:
         for venue in Venue:
             if scope.kind == "venue" and scope.name != venue.value:
                 continue
-            cents = exposure.notional_at(venue.value) * 100
+            worst = notionals(exposure).items()
+            cents = sum(each for key, each in worst if key.startswith(f"{venue.value}|")) * 100
             gross += math.ceil(cents)
             orders += sum(
                 each.at_venue and each.venue == venue for each in exposure.reservations.values()

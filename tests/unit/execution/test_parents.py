@@ -13,7 +13,13 @@ from common.domain.instrument import Venue
 from common.domain.order import OrderSide
 from common.domain.parent_order import OpenChild, ParentOrder, ParentStatus
 from common.domain.signal import SignalStatus
-from common.execution.parents import PARENT_END, child_ended, parent_end, with_rest_reserved
+from common.execution.parents import (
+    PARENT_END,
+    child_ended,
+    filled_at,
+    parent_end,
+    with_rest_reserved,
+)
 from tests.builders import DEPLOYMENT_ID, NOON, PARENT_ID, a_child, a_parent
 
 EMPTY = Exposure.empty(DEPLOYMENT_ID)
@@ -177,6 +183,29 @@ def test_parent_end_when_it_could_go_to_several_venues_then_none_is_named() -> N
     end = parent_end(a_parent(status=ParentStatus.FILLED, candidates=(first, other)))
 
     assert end.venue is None
+
+
+@pytest.mark.parametrize(
+    ("venues", "named"),
+    [
+        ((), None),
+        ((Venue.OSTIUM,), Venue.OSTIUM),
+        ((Venue.OSTIUM, Venue.OSTIUM), Venue.OSTIUM),
+        ((Venue.HYPERLIQUID, Venue.OSTIUM), "MULTI"),
+    ],
+)
+def test_parent_end_when_it_filled_then_where_it_did_is_named(
+    venues: tuple[Venue, ...], named: str | None
+) -> None:
+    first = a_parent().candidates[0]
+    other = replace(first, venue=Venue.OSTIUM, instrument_id="ETH-USD-PERP.OSTIUM")
+    parent = a_parent(status=ParentStatus.FILLED, candidates=(first, other))
+
+    for venue in venues:
+        parent = filled_at(parent, (venue,))
+
+    assert parent.filled_at == tuple(dict.fromkeys(venues))
+    assert parent_end(parent).venue == named
 
 
 def test_child_ended_when_for_two_causes_then_two_messages_and_for_one_the_same() -> None:

@@ -44,7 +44,7 @@ from tests.builders import (
 )
 from tests.fakes.venue import fill_of, report_of
 from tests.unit.functions.floor import Floor
-from tests.unit.functions.trading_desk import HL, TradingDesk, candidate, two_venue_plan
+from tests.unit.functions.trading_desk import HL, OSTIUM, TradingDesk, candidate, two_venue_plan
 
 Work = Callable[[Recorder], Awaitable[object]]
 
@@ -310,6 +310,49 @@ async def test_record_when_a_given_up_child_filled_after_all_then_all_that_ended
     assert floor.signal().outcomes == {"EXPIRED": 0, "PARTIAL": 1}
     assert floor.exposure().reservations == {}
     assert any("LATE FILL" in text for text in floor.told())
+
+
+async def test_record_when_a_child_fills_at_the_second_venue_then_that_is_the_signals() -> None:
+    """V3-07: where it was traded, not where it was wanted first."""
+    plan = a_plan(candidates=(candidate(OSTIUM),), parent_order_id=PARENT_ID)
+    floor = await Floor().open()
+    parent = a_parent(
+        quantity=Decimal(1),
+        candidates=(candidate(HL), candidate(OSTIUM)),
+        open_children={INTENT_ID: a_child("1")},
+        spawned=1,
+    )
+    await floor.work(parent)
+    await floor.store.commit([approval_write(plan, "advance", now=NOON)])
+
+    await floor.handle(OrderPlanned(plan=plan, attempt=1))
+    assert floor.parent().filled_at == (OSTIUM,)
+    await floor.advance()
+
+    assert floor.parent().status is ParentStatus.FILLED
+    assert floor.delivery().venue == OSTIUM
+    assert floor.signal().final_venue == OSTIUM
+
+
+async def test_record_when_an_ended_parent_fills_elsewhere_too_then_its_signal_says_so() -> None:
+    floor = await a_lost_child()
+    recorder = recorder_on(floor)
+    await recorder.unresolved(INTENT_ID, CLIENT_ORDER_ID, "why")
+    await floor.advance()
+    order = floor.get(Order, ORDERS, CLIENT_ORDER_ID)
+    part = from_report(report_of(order, fill_of(order, Decimal("0.2"))))
+    await recorder.record(INTENT_ID, CLIENT_ORDER_ID, part)
+    assert floor.signal().final_venue == HL
+    await floor.change(Ref(PARENT_ORDERS, PARENT_ID), replace(floor.parent(), filled_at=(OSTIUM,)))
+
+    later = replace(fill_of(order, Decimal("0.1")), trade_id="later")
+    both = from_report(report_of(order, *part.fills, later))
+    await recorder.record(INTENT_ID, CLIENT_ORDER_ID, both)
+
+    assert floor.parent().status is ParentStatus.PARTIAL
+    assert floor.parent().filled_at == (OSTIUM, HL)
+    assert floor.delivery().venue == floor.signal().final_venue == "MULTI"
+    assert floor.signal().outcomes == {"EXPIRED": 0, "PARTIAL": 1}
 
 
 async def test_settle_by_hand_when_it_is_a_child_then_its_parent_has_what_the_person_saw() -> None:

@@ -96,6 +96,35 @@ async def test_delivery_ends_when_it_ends_otherwise_then_its_count_moves_and_the
     assert signal.final_venue == "HYPERLIQUID"
 
 
+@pytest.mark.parametrize(
+    ("known", "venue", "status", "final"),
+    [
+        (None, "GMX", S.PARTIAL, "GMX"),
+        ("GMX", "GMX", S.EXECUTED, "GMX"),
+        ("GMX", "OSTIUM", S.PARTIAL, "MULTI"),
+        ("GMX", "MULTI", S.EXECUTED, "MULTI"),
+        ("MULTI", "GMX", S.PARTIAL, "MULTI"),
+        ("GMX", "OSTIUM", S.SKIPPED, "GMX"),
+        (None, "OSTIUM", S.SKIPPED, None),
+    ],
+)
+async def test_delivery_ends_when_it_filled_late_then_its_venue_is_added_to_the_signals(
+    known: str | None, venue: str, status: SignalStatus, final: str | None
+) -> None:
+    store = await a_store(S.FAILED)
+    await finish_signal(store, V3, SIGNAL_ID)
+    signal = await load(store, SignalRecord, SIGNAL)
+    assert signal is not None
+    await store.commit([signal.update(replace(signal.value, final_venue=known))])
+    stored = await load(store, Delivery, Ref(V3.deliveries, "dlv_0"))
+    assert stored is not None
+
+    ended = replace(stored.value, status=status, venue=venue)
+    await store.commit(await delivery_ends(store, stored, ended))
+
+    assert (await signal_of(store)).final_venue == final
+
+
 async def test_delivery_ends_when_the_signal_is_still_open_then_only_the_count_moves() -> None:
     store = await a_store(S.FAILED, S.EXECUTING)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from common.domain.notification import NotificationKind
-from common.domain.order import IntentStatus, OrderStatus
+from common.domain.order import IntentStatus, OrderPurpose, OrderStatus
 from common.execution.plan import plan_hash
 from common.execution.telling import tell
 from tests.builders import NOON, a_fill, a_plan, an_intent, an_order
@@ -33,6 +33,33 @@ def test_tell_when_filled_then_price_size_and_fee_as_people_read_them(
     assert told is not None
     assert told.kind is NotificationKind.TRADE
     assert told.text == f"BUY 0.3333 ETH on Hyperliquid {text}, fee 0.45 (swarm)"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "words"),
+    [
+        (OrderPurpose.ENTRY, "(swarm)"),
+        (OrderPurpose.STOP_LOSS, "(swarm) (stop loss)"),
+        (OrderPurpose.TAKE_PROFIT, "(swarm) (take profit)"),
+    ],
+)
+def test_tell_when_an_exit_fills_then_what_it_was_for(purpose: OrderPurpose, words: str) -> None:
+    intent = an_intent(a_plan(purpose=purpose))
+    told = tell(intent, intent, FILLED, (a_fill(),), now=NOON)
+    assert told is not None
+    assert told.text.endswith(f"fee 0.45 {words}")
+
+
+def test_tell_when_the_numbers_are_large_then_thousands_are_separated() -> None:
+    order = an_order(
+        quantity=Decimal(2_500_000),
+        filled_qty=Decimal(1_250_000),
+        status=OrderStatus.PARTIALLY_FILLED,
+    )
+    fill = a_fill(last_qty=Decimal(1_250_000), last_px=Decimal("0.01"))
+    told = tell(an_intent(), an_intent(), order, (fill,), now=NOON)
+    assert told is not None
+    assert "BUY 1,250,000 of 2,500,000 ETH on Hyperliquid at 0.01, 12,500.00 USD" in told.text
 
 
 def test_tell_when_filled_in_two_then_one_message_with_the_average() -> None:

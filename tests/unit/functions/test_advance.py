@@ -18,14 +18,18 @@ from common.books import (
     V3,
 )
 from common.contention import TRIES
+from common.domain.agent import DeploymentStatus
 from common.domain.events import CancelRequested, OrderPlanned, OutboxMessage
 from common.domain.instrument import OrderType, TimeInForce
 from common.domain.order import IntentStatus, OrderPlan, OrderSide
 from common.domain.parent_order import ExecAlgorithm, ParentStatus, SliceTarget
+from common.domain.policy import Direction, TradingSession
 from common.domain.scope import agent_scope, symbol_scope, venue_scope
 from common.domain.signal import SignalStatus
 from common.errors import InvalidInputError, TransientError
-from common.execution.approval import is_approved
+from common.execution.approval import approval_ref, is_approved
+from common.how.denial import Denial
+from common.how.policy import policy_ref
 from common.how.trading_state import TradingState
 from common.ports import Create, Delete, Ref
 from common.wire import to_document
@@ -38,14 +42,17 @@ from tests.builders import (
     PARENT_ID,
     SIGNAL_ID,
     a_child,
+    a_deployment,
     a_parent,
 )
 from tests.fakes.clock import FakeClock
-from tests.unit.functions.floor import HL, Floor
+from tests.unit.functions.floor import HL, OSTIUM, Floor
 from tests.unit.functions.mishaps import Died, LosesRaces, Mortal, meanwhile, right_after
+from tests.unit.how.risk_desk import a_policy
 
 LOST_AFTER = CHILD_LIFE + timedelta(minutes=1)
 """... and the settings' grace: no message of a child can come through any more."""
+NIGHT = TradingSession(days=tuple(range(7)), start_minute=0, end_minute=60)
 
 
 @pytest.fixture
@@ -103,7 +110,8 @@ async def test_advance_when_it_begins_then_one_child_is_planned_and_approved(flo
     assert message.deliver_at is not None  # jitter, by scheduling
     assert timedelta(0) < message.deliver_at - NOON <= timedelta(seconds=1.5)
     assert message.message_id in floor.rows(OUTBOX)
-    assert await is_approved(floor.store, plan, floor.delivery())
+    approval = await floor.store.get(approval_ref(plan))
+    assert is_approved(plan, floor.delivery(), approval)
     assert floor.rows(PLAN_APPROVALS)[plan.intent_id]["by"] == "advance"
     (child,) = floor.parent().open_children.items()
     assert (child[0], child[1].quantity) == (plan.intent_id, Decimal(4))
@@ -284,6 +292,54 @@ async def test_advance_when_reducing_then_only_what_reduces_is_sent() -> None:
     (plan,) = plans(await closing.advance())
 
     assert (plan.side, plan.reduce_only) == (OrderSide.SELL, True)
+
+
+@pytest.mark.parametrize("stopped", ["reducing", "paused"])
+async def test_advance_when_only_closing_goes_on_then_a_closing_parent_fills_to_its_end(
+    stopped: str,
+) -> None:
+    """Its own reserved rest is no other order that closes the same."""
+    floor = await Floor().open()
+    await floor.work(a_parent(**a_twap(side=OrderSide.SELL, reduce_only=True, quantity=Decimal(4))))
+    await floor.hold("4")
+    if stopped == "reducing":
+        await floor.set_state(TradingState.REDUCING)
+    else:
+        place = Ref(V3.deployments, DEPLOYMENT_ID)
+        await floor.change(place, a_deployment(status=DeploymentStatus.PAUSED))
+    await floor.advance()
+    for _ in range(6):
+        await carry_on(floor, minutes=1)
+
+    assert (floor.parent().status, floor.parent().filled_qty) == (ParentStatus.FILLED, Decimal(4))
+
+
+@pytest.mark.parametrize(
+    ("rules", "code"),
+    [
+        ({"denied_symbols": ("ETH",)}, Denial.POLICY_SYMBOL_NOT_ALLOWED),
+        ({"direction": Direction.SHORT_ONLY}, Denial.POLICY_DIRECTION_NOT_ALLOWED),
+        ({"allowed_venues": (OSTIUM,)}, Denial.POLICY_VENUE_NOT_ALLOWED),
+        ({"sessions": (NIGHT,)}, Denial.POLICY_OUTSIDE_SESSION),
+    ],
+)
+async def test_advance_when_the_policy_is_tightened_meanwhile_then_no_further_slice(
+    rules: dict[str, Any], code: Denial
+) -> None:
+    floor = await a_floor(**a_twap())
+    await floor.advance()
+    await carry_on(floor)
+    filled = floor.parent().filled_qty
+    assert 0 < filled < floor.parent().quantity
+    policy = a_policy(**rules)
+    await floor.change(policy_ref(DEPLOYMENT_ID), policy)
+    for _ in range(30):
+        await carry_on(floor, minutes=1)
+
+    parent = floor.parent()
+    assert parent.filled_qty == filled
+    assert parent.status is ParentStatus.PARTIAL
+    assert parent.reason_code == code
 
 
 # ---------------------------------------------------------------- what there is not

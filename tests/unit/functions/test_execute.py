@@ -32,6 +32,7 @@ from common.errors import (
     TransientError,
 )
 from common.how.trading_state import PLATFORM, TradingState
+from common.how.worst_case import gross, notionals
 from common.ports import Delete, Ref
 from common.where.breaker import Breaker, BreakerStatus
 from common.where.breakers import Breakers
@@ -161,7 +162,7 @@ async def test_execute_when_the_last_venue_refuses_too_then_failed_and_told(
 
     assert desk.states() == ("REJECTED", "REJECTED", "FAILED", "FAILED")
     assert desk.signal().reason_code == "PAUSED"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
     assert desk.told() == ["RISK BUY 1 ETH on Ostium rejected: closed for the day"]
 
 
@@ -322,7 +323,7 @@ async def test_execute_when_every_breaker_is_open_then_denied(desk: TradingDesk)
 
     assert desk.states() == ("DENIED", "DENIED", "DENIED", "DENIED")
     assert desk.signal().reason == "Ostium is paused by its circuit breaker"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
 
 
 async def test_execute_when_halted_between_write_ahead_and_wire_then_denied_and_not_sent(
@@ -334,7 +335,7 @@ async def test_execute_when_halted_between_write_ahead_and_wire_then_denied_and_
     assert desk.hyperliquid.sent == []
     assert desk.states() == ("DENIED", "DENIED", "DENIED", "DENIED")
     assert desk.signal().reason_code == "TRADING_HALTED"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
 
 
 async def test_execute_when_the_gate_refuses_a_probe_then_the_place_is_free_again(
@@ -452,7 +453,7 @@ async def test_execute_when_a_retry_is_out_of_time_then_the_reservation_is_relea
     assert await desk.execute(attempt=2) == []
 
     assert (desk.intent().status, desk.delivery().status) == ("DENIED", "EXPIRED")
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
     assert desk.ostium.sent == []
     assert desk.signal().status == "EXPIRED"
 

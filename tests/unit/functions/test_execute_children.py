@@ -40,6 +40,7 @@ from common.how.limit_documents import limits_ref
 from common.how.risk_totals import GROSS, gross_ref, orders_ref
 from common.how.risk_totals import ORDERS as OPEN_ORDERS
 from common.how.trading_state import TradingState
+from common.how.worst_case import gross, notionals
 from common.ports import Create, Delete, Ref
 from tests.builders import (
     AGENT_ID,
@@ -487,7 +488,7 @@ async def test_exit_when_it_rests_then_it_is_reserved_as_what_never_adds(bare: F
 
     assert intent(bare, "int_stop").status is IntentStatus.WORKING
     assert bare.exposure().reservations["int_stop"].protective
-    assert bare.exposure().notional() == 3000
+    assert gross(notionals(bare.exposure())) == 3000
     await send(bare, an_exit_plan())  # and nothing keeps another from closing now
     assert bare.hyperliquid.held(DEPLOYMENT_ID) == 0
 

@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import pytest
 
-from common.books import AUDIT, BREAKERS, EXPOSURES, ORDERS, SIGNED_REQUESTS, V3
+from common.books import (
+    AUDIT,
+    BREAKERS,
+    EXPOSURES,
+    ORDER_INTENTS,
+    ORDERS,
+    PLAN_APPROVALS,
+    SIGNED_REQUESTS,
+    V3,
+)
 from common.domain.agent import Deployment, DeploymentStatus
 from common.domain.events import OrderPlanned
 from common.domain.exposure import Reservation
@@ -390,3 +399,22 @@ async def test_prepare_when_refused_then_no_request_and_no_fault(desk: TradingDe
     assert (unprepared.outcome.code, unprepared.problem) == ("MARGIN", None)
     assert isinstance(await sender.prepare(an_order()), SignedRequest)
     assert INTENT_ID not in str(desk.store.contents().get(ORDERS))
+
+
+async def test_execute_when_it_begins_then_all_of_the_plan_is_read_at_once(
+    desk: TradingDesk,
+) -> None:
+    """One read for the plan's own documents, one for the portfolio, before anything is written."""
+    calls: list[str] = []
+
+    async def listen(operation: str, argument: object) -> None:
+        calls.append(operation)
+        if operation == "get_many" and len(calls) == 1:
+            assert isinstance(argument, list)
+            kinds = {ref.collection for ref in argument}
+            assert kinds == {ORDER_INTENTS, PLAN_APPROVALS, V3.deployments, V3.deliveries}
+
+    desk.store.before = listen
+    await desk.execute()
+
+    assert calls[:2] == ["get_many", "get_many"]

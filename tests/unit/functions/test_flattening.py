@@ -35,7 +35,8 @@ from common.errors import InvalidInputError, OutcomeUnknownError, TransientError
 from common.how.trading_state import TradingState, TradingStateRecord, state_ref
 from common.ports import Create, Delete, Ref, VenueAccountState, VenuePosition
 from functions.settle import flattening
-from functions.settle.flattening import AGAIN_AFTER, SLIPPAGE, STUCK_AFTER_ROUNDS
+from functions.settle.closing import SLIPPAGE
+from functions.settle.flattening import AGAIN_AFTER, STUCK_AFTER_ROUNDS
 from tests.builders import AGENT_ID, DEPLOYMENT_ID, NOON, a_deployment, amounts, an_instrument
 from tests.unit.functions.floor import HL, OSTIUM, Floor
 from tests.unit.functions.mishaps import Died, LosesRaces, Mortal, meanwhile, right_after
@@ -108,8 +109,8 @@ async def test_flatten_when_all_goes_well_then_flat_by_the_venues_word_and_halte
     assert state.reason == "flat: a drill"
     assert len(floor.audited("trading-state-changed")) == 1
     assert any(
-        text == "RISK FLAT: the venues hold nothing for the platform any more. Trading there is"
-        " halted"
+        text == "RISK FLAT: the venues hold nothing for the platform any more. Trading on the"
+        " platform is halted"
         for text in floor.told()
     )
 
@@ -552,6 +553,40 @@ async def test_flatten_when_an_order_may_still_arrive_then_not_flat_before_its_e
     assert floor.flatten().status is FlattenStatus.FLAT
 
 
+async def test_flatten_when_trading_is_resumed_before_it_is_flat_then_given_up_for_good(
+    floor: Floor,
+) -> None:
+    """What is bought from then on is nobody's to close, nor an order that rests to cancel."""
+    await floor.begin_flatten(by_message=False)
+    await step(floor)
+    assert floor.flatten().status is FlattenStatus.CLOSING
+    await floor.set_state(TradingState.ACTIVE)
+    order = await floor.rest(77)
+    sent = len(floor.hyperliquid.sent)
+
+    floor.clock.advance(AGAIN_AFTER.total_seconds())
+    assert plans(await step(floor)) == []
+    await go_on(floor, rounds=3, ticks=True)
+
+    assert floor.flatten().status is FlattenStatus.ABANDONED
+    assert floor.flatten().finished_at is not None
+    assert "FLATTEN GIVEN UP for the platform" in "".join(floor.told())
+    assert order.client_order_id in floor.hyperliquid.resting()
+    assert len(floor.hyperliquid.sent) <= sent + 1  # what was planned before may still go
+
+
+async def test_flatten_when_a_deployment_with_holdings_is_gone_then_never_flat(
+    floor: Floor,
+) -> None:
+    await floor.store.commit([Delete(Ref(V3.deployments, DEPLOYMENT_ID))])
+    await floor.begin_flatten(by_message=False)
+
+    await step(floor)
+
+    assert floor.flatten().status is FlattenStatus.CLOSING
+    assert "its deployment is gone" in floor.flatten().remaining[0]
+
+
 async def test_flatten_when_an_orders_message_is_lost_then_the_next_round_closes_it(
     floor: Floor,
 ) -> None:
@@ -708,12 +743,25 @@ async def test_flatten_when_one_cannot_be_read_then_the_others_go_on_and_it_is_t
     assert floor.flatten().rounds == 1
 
 
-async def test_flatten_when_an_exposure_cannot_be_read_then_invalid_input(floor: Floor) -> None:
-    await floor.begin_flatten(by_message=False)
-    await floor.store.commit([Create(Ref(EXPOSURES, "dep_0"), {"deployment_id": 7})])
+async def test_flatten_when_an_exposure_cannot_be_read_then_the_others_are_closed_and_it_is_told(
+    floor: Floor, caplog: pytest.LogCaptureFixture
+) -> None:
+    await floor.store.commit(
+        [
+            create(Ref(V3.deployments, "dep_0"), a_deployment("dep_0")),
+            Create(Ref(EXPOSURES, "dep_0"), {"deployment_id": 7}),
+        ]
+    )
+    await floor.begin_flatten()
 
-    with pytest.raises(InvalidInputError, match="Exposure"):
-        await step(floor)
+    await go_on(floor)
+
+    assert floor.hyperliquid.held(DEPLOYMENT_ID) == floor.ostium.held(DEPLOYMENT_ID) == 0
+    assert floor.flatten().status is FlattenStatus.CLOSING  # nobody knows what it holds
+    assert [each[:17] for each in floor.flatten().remaining] == ["dep_0: Exposure d"]
+    assert "flatten flt_1: Exposure dep_0" in caplog.text
+    with pytest.raises(InvalidInputError, match="Exposure dep_0"):
+        await floor.settle()
 
 
 # ---------------------------------------------------------------- the drill

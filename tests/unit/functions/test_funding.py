@@ -18,7 +18,7 @@ from common.execution.reconciliation import Reconciliation
 from common.execution.sender import Sender
 from common.ports import Create, Delete, FundingPayment, Ref
 from functions.settle import funding
-from functions.settle.funding import EVERY, LOOK_BACK, is_due, take_funding
+from functions.settle.funding import EVERY, LOOK_BACK, Funded, is_due, take_funding
 from functions.settle.resolving import Desk
 from tests.builders import DEPLOYMENT_ID, NOON, a_deployment, amounts
 from tests.unit.functions.floor import HL, OSTIUM, Floor
@@ -91,6 +91,7 @@ async def rounds(floor: Floor, count: int = 1, **span: float) -> None:
         (EVERY, True, True),
         (None, False, False),
         (timedelta(0), False, True),  # once more: what came while it was closed
+        (EVERY, False, True),
     ],
 )
 def test_is_due_when_something_is_held_then_every_so_often_and_once_more_when_not_any_longer(
@@ -98,7 +99,17 @@ def test_is_due_when_something_is_held_then_every_so_often_and_once_more_when_no
 ) -> None:
     until = None if since is None else NOON - since
 
-    assert is_due(until, NOON, holds=holds) is due
+    assert is_due(Funded(until), NOON, holds=holds) is due
+
+
+@pytest.mark.parametrize(
+    ("since", "holds", "due"),
+    [(timedelta(days=9), False, False), (timedelta(0), True, False), (EVERY, True, True)],
+)
+def test_is_due_when_it_was_asked_while_flat_then_only_once_something_is_held_again(
+    since: timedelta, holds: bool, due: bool
+) -> None:
+    assert is_due(Funded(NOON - since, while_flat=True), NOON, holds=holds) is due
 
 
 # ---------------------------------------------------------------- booked
@@ -323,11 +334,33 @@ async def test_settle_when_nothing_is_held_any_longer_then_once_more_and_no_more
 
     await rounds(floor)
 
-    assert (account(floor).funding, funded(floor)) == (Decimal(-1), None)
+    assert account(floor).funding == -1
+    asked_flat = funded(floor)
+    assert asked_flat == floor.clock.now()
     floor.hyperliquid.funding.append(a_payment("2", "-2", at=NOON + timedelta(minutes=3)))
     await rounds(floor, 20)
-    assert account(floor).funding == -1
+    assert (account(floor).funding, funded(floor)) == (Decimal(-1), asked_flat)
     assert position.venue is HL
+
+
+async def test_settle_when_something_is_held_again_then_asked_from_where_it_was_left() -> None:
+    """Not from the beginning: 400 days of a venue's history for every trade."""
+    floor = await Floor().open()
+    began = NOON - timedelta(days=400)
+    await floor.change(Ref(V3.deployments, DEPLOYMENT_ID), a_deployment(created_at=began))
+    asked: list[datetime] = []
+
+    async def listens(*, account_id: str, since: datetime) -> tuple[FundingPayment, ...]:
+        asked.append(since)
+        return ()
+
+    floor.hyperliquid.query_funding = listens  # type: ignore[method-assign]  # that call alone
+    for quantity in ("1", "0", "1"):
+        await floor.hold(quantity)
+        await rounds(floor, 20)
+
+    since = [NOON + timedelta(minutes=minute) - LOOK_BACK for minute in (1, 16, 21, 41)]
+    assert asked == [began, *since]
 
 
 async def test_settle_when_the_venue_does_not_tell_funding_then_positions_are_compared_all_the_same(

@@ -304,19 +304,20 @@ async def test_monitor_when_a_stop_has_triggered_and_does_not_fill_then_market_a
 # ---------------------------------------------------------------- what there is not
 
 
-async def test_monitor_when_the_price_is_stale_then_it_waits_and_reads_each_mark_once(
+async def test_monitor_when_the_price_is_stale_then_it_waits_and_reads_each_mark_once_a_page(
     bare: Floor,
 ) -> None:
+    """A page of positions, and one of accounts."""
     await bare.quote("2000", at=NOON - timedelta(hours=1))
     reads: list[object] = []
 
     async def listen(operation: str, argument: object) -> None:
-        if operation == "get" and argument == Ref(MARKET_SNAPSHOTS, "ETH"):
+        if operation == "get_many" and argument == [Ref(MARKET_SNAPSHOTS, "ETH")]:
             reads.append(argument)
 
     bare.store.before = listen
     assert plans(await bare.monitor()) == []
-    assert len(reads) == 1
+    assert len(reads) == 2
 
 
 async def test_monitor_when_there_is_no_price_at_all_then_it_waits(bare: Floor) -> None:

@@ -476,7 +476,7 @@ async def test_mark_when_one_account_cannot_be_read_then_the_others_are_marked_a
     ("collection", "what"),
     [
         (ACCOUNTS, "the account of dep_1"),
-        (EQUITY_DAYS, "the equity curve of dep_1"),
+        (EQUITY_DAYS, "the account of dep_1"),  # one commit
         (TRADING_STATE, "the trading state of deployment dep_1"),
     ],
 )

@@ -18,7 +18,7 @@ from common.errors import OutcomeUnknownError, RejectedError, TransientError
 from common.execution.outcome import from_report
 from common.execution.recorder import Recorder
 from common.ports import Ref
-from functions.settle import handler
+from functions.settle import attending
 from functions.settle.resolving import Desk, attend
 from tests.builders import DEPLOYMENT_ID, INTENT_ID, a_deployment
 from tests.fakes.venue import fill_of, report_of, some_capabilities
@@ -253,7 +253,7 @@ async def test_settle_when_one_intent_has_a_defect_of_ours_then_the_others_are_s
             raise ZeroDivisionError
         return await attend(desk, stored)
 
-    monkeypatch.setattr(handler, "attend", defective)
+    monkeypatch.setattr(attending, "attend", defective)
 
     with pytest.raises(ZeroDivisionError):
         await desk.settle()

@@ -19,7 +19,6 @@ from common.books import (
     V3,
 )
 from common.documents import create
-from common.domain.account import Account
 from common.domain.events import NotificationRaised, OrderPlanned, ParentOrderDue
 from common.domain.exit_rules import ExitRules
 from common.domain.instrument import InstrumentTable, Venue
@@ -36,9 +35,11 @@ from common.errors import InvalidInputError, TransientError
 from common.execution.accounts import open_account
 from common.execution.algorithms.parent import parent_id
 from common.execution.exposures import exposure_writes
+from common.execution.track_records import record_writes
 from common.how.limit_documents import limits_ref
 from common.how.risk_totals import GROSS, gross_ref, orders_ref
 from common.how.throttles import OrderThrottle, throttle_ref
+from common.how.track_records import WON, record_refs
 from common.how.trading_state import TradingState, TradingStateRecord, state_ref
 from common.ports import Create, Delete, Ref
 from common.where.priorities import RoutingConfig
@@ -461,17 +462,69 @@ async def test_route_when_sized_by_volatility_and_it_is_known_then_so_large() ->
     assert Decimal("0.1") < plan.candidates[0].quantity < Decimal(1)
 
 
-async def test_route_when_the_record_gives_no_edge_then_nothing_is_bet() -> None:
-    model = SizeModel(type=SizeType.KELLY, value=Decimal(50))
-    office = await an_office("100000", size_model=model)
-    account: Account = replace(
-        open_account(a_deployment(), NOON),
-        trips=100,
-        trips_won=10,
-        trip_gains=Decimal(10),
-        trip_losses=Decimal(-900),
-    )
-    await office.store.commit([create(Ref("accounts", DEPLOYMENT_ID), account)])
+async def test_route_when_a_vwap_is_to_last_beyond_all_time_then_refused_without_its_candles() -> (
+    None
+):
+    wish = ExecutionWish(algorithm=ExecAlgorithm.VWAP, duration_s=10**12)
+    office = await an_office("100000", execution=wish)
+    asked = 0
+
+    async def count(operation: str, argument: object) -> None:
+        nonlocal asked
+        if operation == "get_many" and isinstance(argument, list):
+            asked = max(asked, len(argument))
+
+    office.store.before = count
+    assert await refused(office) == "EXECUTION_WISH_INVALID"
+    assert asked < 200  # a week of days
+
+
+HALF_KELLY = SizeModel(type=SizeType.KELLY, value=Decimal(50))
+
+
+async def remember_trips(office: Office, *, paper: bool = True, **trips: Any) -> None:
+    """Of another deployment of the agent."""
+    account = replace(open_account(a_deployment("dep_other", paper=paper), NOON), **trips)
+    await office.store.commit(await record_writes(office.store, None, account))
+
+
+async def test_route_when_sized_by_kelly_and_nothing_was_traded_then_the_starter_goes() -> None:
+    office = await an_office("100000", size_model=HALF_KELLY)
+
+    plan = await office.plan()
+
+    assert plan.candidates[0].quantity == Decimal("0.0166")  # half of 1 % of 10,000 at 3000
+
+
+async def test_route_when_the_agent_has_won_elsewhere_then_kellys_stake_of_its_record_goes() -> (
+    None
+):
+    office = await an_office("100000", size_model=HALF_KELLY)
+    won: dict[str, Any] = {"trips": 1000, "trips_won": 700, "trip_gains": Decimal(9000)}
+    await remember_trips(office, **won, trip_losses=Decimal(-900))
+
+    plan = await office.plan()
+
+    assert plan.candidates[0].quantity == Decimal("0.8333")  # the most: a quarter of 10,000
+
+
+@pytest.mark.parametrize("paper", [True, False])
+async def test_route_when_the_record_gives_no_edge_then_nothing_is_bet(paper: bool) -> None:
+    """A record of the same kind: what was lost with real money says nothing of paper."""
+    office = await an_office("100000", size_model=HALF_KELLY)
+    lost: dict[str, Any] = {"trips": 100, "trips_won": 10, "trip_gains": Decimal(10)}
+    await remember_trips(office, paper=paper, **lost, trip_losses=Decimal(-900))
+
+    if paper:
+        assert await refused(office) == "KELLY_NO_EDGE"
+    else:
+        assert (await office.plan()).candidates[0].quantity == Decimal("0.0166")
+
+
+async def test_route_when_the_record_cannot_be_read_then_nothing_is_bet() -> None:
+    office = await an_office("100000", size_model=HALF_KELLY)
+    (first, *_) = record_refs("v3", AGENT_ID, paper=True)
+    await office.store.commit([Create(first, {WON: "many"})])
 
     assert await refused(office) == "KELLY_NO_EDGE"
 
@@ -590,6 +643,16 @@ async def test_route_when_the_agents_own_throttle_is_disabled_then_denied() -> N
     await office.store.commit([create(throttle_ref(agent, "ETH"), throttle)])
 
     assert await refused(office) == "REPEATED_EXECUTION_DISABLED"
+
+
+async def test_route_when_the_agents_own_throttle_is_disabled_then_what_closes_goes() -> None:
+    office = await an_office("100000", side=PositionSide.SHORT)
+    await hold(office, "5")
+    agent = agent_scope("v3", AGENT_ID)
+    throttle = OrderThrottle(scope=agent.key, symbol="ETH", disabled=True, reason="too many")
+    await office.store.commit([create(throttle_ref(agent, "ETH"), throttle)])
+
+    assert (await office.plan()).side is OrderSide.SELL
 
 
 async def test_route_when_the_throttle_cannot_be_read_then_denied() -> None:

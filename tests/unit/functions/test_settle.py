@@ -22,6 +22,7 @@ from common.errors import (
 from common.execution.outcome import from_report
 from common.execution.recorder import Recorder
 from common.how.trading_state import TradingState
+from common.how.worst_case import gross, notionals
 from common.ports import Create, Delete, Ref
 from functions.settle.deliveries import PAGE
 from tests.builders import (
@@ -117,7 +118,7 @@ async def test_settle_when_every_attempt_is_absent_then_expired_and_told(
 
     assert desk.states() == ("EXPIRED", "EXPIRED", "EXPIRED", "EXPIRED")
     assert desk.signal().reason_code == "NOT_ACCEPTED_BEFORE_EXPIRY"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
     assert len(desk.hyperliquid.sent) == 3
     assert desk.told()[0].startswith("RISK BUY 1 ETH on Hyperliquid never reached the venue")
 
@@ -201,7 +202,7 @@ async def test_settle_when_absence_is_proven_after_unresolved_then_ended_and_nev
     assert not any(isinstance(message.event, OrderPlanned) for message in messages)
     assert desk.states() == ("EXPIRED", "EXPIRED", "EXPIRED", "EXPIRED")
     assert desk.delivery().reason_code == "NOT_ACCEPTED_BEFORE_EXPIRY"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,7 @@ async def test_settle_when_a_retrys_message_was_lost_then_it_ends_after_the_grac
 
     assert desk.states() == ("REJECTED", "EXPIRED", "EXPIRED", "EXPIRED")
     assert desk.delivery().reason == "The signal expired before the next attempt began"
-    assert desk.exposure().notional() == 0
+    assert gross(notionals(desk.exposure())) == 0
     assert await desk.execute(attempt=2) == []
     assert desk.ostium.sent == []
 

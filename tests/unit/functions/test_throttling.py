@@ -17,6 +17,7 @@ from common.domain.signal import SignalRecord, SignalStatus
 from common.errors import InvalidInputError, TransientError
 from common.how.denial import Denial
 from common.how.limit_documents import limits_ref
+from common.how.risk_totals import gross_ref
 from common.how.throttles import OrderThrottle, enabled_again, throttle_ref
 from common.ports import Create, Delete, Ref
 from common.wire import from_document
@@ -136,7 +137,7 @@ async def test_throttle_when_one_is_too_many_then_nobody_receives_it_and_a_perso
         "REPEATED_EXECUTION_DISABLED",
     )
     assert (record.deployments_expected, record.outcomes) == (0, {})
-    assert "orders=3 max=2 within 60 s" in record.reason
+    assert "3 orders within 60 s; the limit is 2" in record.reason
     assert square.deliveries() == 6
     known = square.throttle()
     assert known is not None
@@ -145,6 +146,22 @@ async def test_throttle_when_one_is_too_many_then_nobody_receives_it_and_a_perso
     assert "They wait for a person to enable agent:v3:swarm:ETH" in told["notification"]["text"]
     actions = [row["action"] for row in square.store.contents()[AUDIT].values()]
     assert sorted(actions) == ["signal-refused", "throttle-disabled"]
+
+
+async def test_throttle_when_somebody_holds_something_then_all_are_told_to_close_and_no_more(
+    square: Square,
+) -> None:
+    await square.store.commit([Create(gross_ref(square.scope), {"gross_cents": 12_345})])
+
+    messages = await stopped(square)
+
+    told = [each for each in messages if isinstance(each.event, DeploymentSignal)]
+    assert len(told) == 3
+    assert square.record(3).status is SignalStatus.PENDING
+    assert await square.send(3) != []  # the page again: the same messages, counted once
+    known = square.throttle()
+    assert known is not None
+    assert len(known.moments) == 3
 
 
 async def test_throttle_when_it_is_disabled_then_it_stays_so_whatever_time_passes(

@@ -24,6 +24,7 @@ from common.domain.scope import (
 )
 from common.execution.accounts import open_account
 from common.how.effective_limits import NO_RULES, EffectiveLimits, effective
+from common.how.kelly import TrackRecord
 from common.how.limit_documents import ScopeLimits, default_limits
 from common.how.limits import Refusal
 from common.how.marks import Mark, mark_of
@@ -142,6 +143,7 @@ def a_state(
         symbol="ETH",
         exposure=Stored(Ref(EXPOSURES, DEPLOYMENT_ID), exposure, "1") if exposure else None,
         account=Stored(Ref(ACCOUNTS, DEPLOYMENT_ID), account, "1") if account else None,
+        record=TrackRecord(),
         policy=None,
         throttle=None,
         agent_throttle=None,

@@ -3,18 +3,17 @@
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.domain.account import Account
 from common.how.kelly import PRIOR_TRIPS, TrackRecord, kelly_fraction
-from tests.builders import NOON
 
 
-def a_record(trips: int = 40, won: int = 24, gains: str = "2400", losses: str = "-800") -> Any:
+def a_record(
+    trips: int = 40, won: int = 24, gains: str = "2400", losses: str = "-800"
+) -> TrackRecord:
     return TrackRecord(trips=trips, won=won, gains=Decimal(gains), losses=Decimal(losses))
 
 
@@ -124,21 +123,18 @@ def test_kelly_when_the_record_contradicts_itself_then_no_edge(record: TrackReco
     assert kelly_fraction(record) == 0
 
 
-def an_account(name: str, **changes: Any) -> Account:
-    account = Account(
-        deployment_id=name,
-        book="v3",
-        agent_id="swarm",
-        starting=Decimal(1000),
-        cash=Decimal(1000),
-        updated_at=NOON,
-    )
-    return replace(account, **changes)
+def test_kelly_when_the_record_has_a_problem_then_no_edge() -> None:
+    record = replace(a_record(100, 60, "120", "-40"), problem="it cannot be read")
+
+    assert not record.is_sound
+    assert kelly_fraction(record) == 0
+    assert kelly_fraction(replace(record, problem="")) > 0
 
 
-def test_track_record_when_of_several_accounts_then_their_sums() -> None:
-    first = an_account("dep_1", trips=5, trips_won=3, trip_gains=Decimal("9.5"))
-    second = an_account("dep_2", trips=2, trips_won=1, trip_losses=Decimal(-4))
-
-    assert TrackRecord.of([first, second]) == a_record(7, 4, "9.5", "-4")
-    assert TrackRecord.of([]) == a_record(0, 0, "0", "0")
+@pytest.mark.parametrize(
+    ("trips", "short"), [(0, True), (PRIOR_TRIPS - 1, True), (PRIOR_TRIPS, False)]
+)
+def test_record_when_it_has_as_many_trips_as_the_prior_then_it_is_asked(
+    trips: int, short: bool
+) -> None:
+    assert TrackRecord(trips=trips).is_short is short

@@ -109,4 +109,6 @@ async def test_a_look_when_a_limit_was_lowered_meanwhile_then_the_new_one_holds(
     await store.commit([Create(limits_ref(AGENT), to_document(narrow))])
     refusal = await verdict(store)
     assert refusal is not None
-    assert refusal.reason == "agent v3:swarm: exposure=100.01 max=100"
+    assert refusal.reason == (
+        "agent v3:swarm: positions and orders would be $100.01 in all; the limit is $100"
+    )

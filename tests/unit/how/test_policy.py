@@ -15,6 +15,7 @@ from common.domain.policy import Direction, Policy, PolicyRules, TradingSession
 from common.domain.signal import RiskModel, SizeModel, SizeType
 from common.errors import InvalidInputError
 from common.how.denial import Denial
+from common.how.kelly import TrackRecord
 from common.how.limits import Refusal
 from common.how.policy import (
     UNCHANGED,
@@ -52,7 +53,8 @@ def decided(policy: Policy | None = None, **changes: Any) -> PolicyVerdict | Ref
         "held": Decimal(0),
         "price": Decimal(2000),
         "volatility_day": None,
-        "record": None,
+        "record": TrackRecord(),
+        "starter": Decimal("0.01"),
         "now": NOON,
         **changes,
     }
@@ -82,8 +84,6 @@ def test_policy_when_none_is_set_then_the_signals_own_size_under_a_named_version
         version=UNCHANGED,
         exits=ExitRules(trailing_stop=Decimal("0.025")),
         venues=None,
-        max_exposure=None,
-        max_leverage=None,
         steps=("10 % of 10,000 at 2,000 is 0.5",),
     )
 
@@ -126,7 +126,8 @@ def test_policy_when_its_own_size_is_no_smaller_then_the_signals(rules: dict[str
 
 def test_policy_when_its_size_model_cannot_tell_then_refused() -> None:
     policy = a_policy(size_model=a_size(SizeType.KELLY, "50"))
-    assert refused(policy).code is Denial.KELLY_NO_EDGE
+    record = TrackRecord(trips=20, won=5, gains=Decimal(5), losses=Decimal(-9))
+    assert refused(policy, record=record).code is Denial.KELLY_NO_EDGE
 
 
 def test_policy_when_the_signals_size_cannot_be_told_then_refused_with_or_without_a_policy() -> (
@@ -205,14 +206,8 @@ def test_policy_when_its_rules_allow_the_entry_then_it_goes(rules: dict[str, Any
     assert let_through(a_policy(**rules)).quantity == Decimal("0.5")
 
 
-def test_policy_when_venues_and_limits_are_its_own_then_they_come_with_the_verdict() -> None:
-    policy = a_policy(
-        allowed_venues=(OSTIUM, GMX), max_exposure=Decimal(5000), max_leverage=Decimal(2)
-    )
-    verdict = let_through(policy)
-
-    assert verdict.venues == (OSTIUM, GMX)
-    assert (verdict.max_exposure, verdict.max_leverage) == (Decimal(5000), Decimal(2))
+def test_policy_when_venues_are_its_own_then_they_come_with_the_verdict() -> None:
+    assert let_through(a_policy(allowed_venues=(OSTIUM, GMX))).venues == (OSTIUM, GMX)
 
 
 # ------------------------------------------------------------------------- what closes a position

@@ -79,8 +79,9 @@ cases = st.fixed_dictionaries(
         "held": st.just(Decimal(0)) | st.decimals("-100", "100", places=3),
         "price": st.decimals("0.0001", "100000", places=4),
         "volatility_day": st.none() | st.decimals("0.001", "1", places=3),
-        "record": st.none()
+        "record": st.just(TrackRecord())
         | st.just(TrackRecord(trips=50, won=30, gains=Decimal(90), losses=Decimal(-20))),
+        "starter": st.decimals("0.001", "1", places=3),
         "now": st.integers(0, 7 * 1440).map(lambda minutes: NOON + timedelta(minutes=minutes)),
         "deployment": st.builds(a_deployment, capital=st.decimals("1", "1000000", places=2)),
     }
@@ -164,13 +165,3 @@ def test_tighter_when_any_policy_then_the_platforms_limit_is_never_raised(
     limit: Decimal, of_policy: Decimal | None
 ) -> None:
     assert tighter(limit, of_policy) <= limit
-
-
-@given(rules=sound_rules, signal=signals, case=cases)
-def test_policy_when_it_has_limits_then_they_come_with_the_verdict_unchanged(
-    rules: PolicyRules, signal: Signal, case: dict[str, Any]
-) -> None:
-    verdict = apply_policy(signal, a_policy(rules), **case)
-    if isinstance(verdict, PolicyVerdict):
-        assert verdict.max_exposure == rules.max_exposure
-        assert verdict.max_leverage == rules.max_leverage

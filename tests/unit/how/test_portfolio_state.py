@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.books import ACCOUNTS, EXPOSURES, MARKET_SNAPSHOTS, ORDER_THROTTLES, RISK_TOTALS
+from common.books import (
+    ACCOUNTS,
+    AGENT_RECORDS,
+    EXPOSURES,
+    MARKET_SNAPSHOTS,
+    ORDER_THROTTLES,
+    RISK_TOTALS,
+)
 from common.documents import Stored, create
 from common.domain.exposure import Exposure
 from common.domain.policy import Policy
@@ -191,6 +198,8 @@ async def test_a_state_when_read_then_no_document_twice_and_none_of_others() -> 
         if ref.collection in {RISK_TOTALS}:
             scope = ref.id.removeprefix("orders:").removeprefix("result:")
             assert scope.removesuffix(":20260115") in own - {DEPLOYMENT.key}
+        elif ref.collection == AGENT_RECORDS:
+            assert ref.id.startswith("v3:swarm:paper:")
         elif ref.collection == ORDER_THROTTLES:
             assert ref.id in {f"{AGENT.key}:ETH", f"{DEPLOYMENT.key}:ETH"}
         else:

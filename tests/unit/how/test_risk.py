@@ -109,7 +109,9 @@ def test_collar_when_the_price_is_further_off_the_mark_then_refused(
 def test_collar_when_it_refuses_then_with_the_figures() -> None:
     refusal = judged(an_order(price=d("3150.010")))
     assert refusal is not None
-    assert refusal.reason == "ETH: price=3150.01 mark=3000 max=0.05"
+    assert refusal.reason == (
+        "ETH: the price of 3,150.01 is too far from the mark of 3,000; the limit is 5 %"
+    )
 
 
 def test_collar_when_a_stop_rests_far_below_then_its_trigger_is_what_counts() -> None:
@@ -120,7 +122,7 @@ def test_collar_when_a_stop_rests_far_below_then_its_trigger_is_what_counts() ->
         refusal = judged(wrong, state)
         assert refusal is not None
         assert refusal.code is Denial.PRICE_OUTSIDE_COLLAR
-        assert "trigger=" in refusal.reason
+        assert "from the trigger of" in refusal.reason
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,9 @@ def test_period_when_two_scopes_have_one_then_both_hold() -> None:
     refusal = judged(state=state, limits=in_force(narrow))
     assert refusal is not None
     assert refusal.code is Denial.PRICE_MOVED_TOO_FAR
-    assert refusal.reason == "ETH: mark=3000 after 2900 to 3000 within 600 s, max=0.02"
+    assert refusal.reason == (
+        "ETH: the mark is 3,000 after 2,900 to 3,000 within 600 s; the limit is 2 %"
+    )
 
 
 # ---------------------------------------------------------------------------------- value, volume
@@ -176,14 +180,18 @@ def test_value_when_above_its_maximum_then_refused_at_the_worse_of_price_and_mar
     )
     refusal = judged(an_order(price=d(3001)), limits=limits)
     assert refusal is not None
-    assert refusal.reason == "ETH: notional=3001 max=3000"
+    assert refusal.reason == (
+        "ETH: the order would be $3,001 at its worst price; the limit is $3,000"
+    )
 
 
 def test_volume_when_above_the_symbols_maximum_then_refused() -> None:
     limits = in_force(order={"max_quantity": {"ETH": d(1), "BTC": d("0.1")}})
     assert judged(an_order(), limits=limits) is None
     refusal = judged(an_order(BUY, "1.001"), limits=limits)
-    assert refusal == Refusal(Denial.QUANTITY_EXCEEDS_MAX_PER_ORDER, "ETH: quantity=1.001 max=1")
+    assert refusal == Refusal(
+        Denial.QUANTITY_EXCEEDS_MAX_PER_ORDER, "ETH: the order is of 1.001; the limit is 1"
+    )
 
 
 # ------------------------------------------------------------------------- results of the account
@@ -195,15 +203,15 @@ def test_equity_when_it_is_gone_then_no_entries() -> None:
         assert code_of(refusal) is expected
 
 
-@pytest.mark.parametrize(("cash", "passes"), [("9000", True), ("8999.99", False)])
-def test_daily_loss_when_above_its_share_of_the_days_first_equity_then_no_entries(
+@pytest.mark.parametrize(("cash", "passes"), [("9000.01", True), ("9000", False)])
+def test_daily_loss_when_its_share_of_the_days_first_equity_is_gone_then_no_entries(
     cash: str, passes: bool
 ) -> None:
     state = a_state(account=an_account(cash=d(cash)))
     refusal = judged(state=state)
     assert code_of(refusal) is (None if passes else Denial.DAILY_LOSS_EXCEEDED)
     if refusal is not None:
-        assert refusal.reason == "ETH: daily_loss=0.1001 max=0.1"
+        assert refusal.reason == "ETH: the loss of the day is 10 %; the limit is 10 %"
 
 
 def test_daily_loss_when_the_holdings_lost_it_then_it_counts_as_much() -> None:
@@ -228,7 +236,7 @@ def test_daily_loss_when_there_is_no_account_then_against_the_capital() -> None:
     assert code_of(refusal) is Denial.DAILY_LOSS_EXCEEDED
 
 
-@pytest.mark.parametrize(("cash", "passes"), [("9000", True), ("8999.99", False)])
+@pytest.mark.parametrize(("cash", "passes"), [("9000.01", True), ("9000", False)])
 def test_drawdown_when_a_quarter_of_the_peak_is_gone_then_no_entries(
     cash: str, passes: bool
 ) -> None:
@@ -236,7 +244,7 @@ def test_drawdown_when_a_quarter_of_the_peak_is_gone_then_no_entries(
     refusal = judged(state=a_state(account=account))
     assert code_of(refusal) is (None if passes else Denial.DRAWDOWN_EXCEEDED)
     if refusal is not None:
-        assert refusal.reason == "ETH: drawdown=0.2501 max=0.25"
+        assert refusal.reason == "ETH: the drawdown is 25 %; the limit is 25 %"
 
 
 def test_cool_down_when_ten_losses_came_in_a_row_then_half_an_hour_without_entries() -> None:
@@ -247,7 +255,9 @@ def test_cool_down_when_ten_losses_came_in_a_row_then_half_an_hour_without_entri
     refusal = judged(state=state, now=end - timedelta(seconds=1))
     assert refusal is not None
     assert refusal.code is Denial.COOLING_DOWN
-    assert refusal.reason == "ETH: losses_in_row=10, entries from 2026-01-15T12:30:00.000000Z"
+    assert refusal.reason == (
+        "ETH: 10 losses in a row; entries wait until 2026-01-15T12:30:00.000000Z"
+    )
     assert judged(state=state, now=end) is None
     fewer = replace(account, losses_in_row=9)
     assert judged(state=a_state(account=fewer)) is None
@@ -271,7 +281,9 @@ def test_open_orders_when_one_more_is_too_many_then_refused() -> None:
     two = one.reserve("int_2", reserved(BUY, "0.1"))
     assert judged(state=a_state(one), limits=limits) is None
     refusal = judged(state=a_state(two), limits=limits)
-    assert refusal == Refusal(Denial.OPEN_ORDERS_EXCEED_MAX, "ETH: open_orders=3 max=2")
+    assert refusal == Refusal(
+        Denial.OPEN_ORDERS_EXCEED_MAX, "ETH: 3 orders would be open; the limit is 2"
+    )
     # A further attempt is not one more, and a parent order sends nothing by itself.
     again = an_order(BUY, "0.1", intent_id="int_2")
     assert judged(again, a_state(two), limits) is None
@@ -287,7 +299,8 @@ def test_exposure_when_it_would_grow_past_the_maximum_then_refused_with_the_figu
     assert judged(an_order(BUY, "0.66"), a_state(unknown), limits) is None
     refusal = judged(an_order(BUY, 1), a_state(unknown), limits)
     assert refusal == Refusal(
-        Denial.EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT, "ETH: exposure=21000 max=20000"
+        Denial.EXPOSURE_EXCEEDS_MAX_PER_DEPLOYMENT,
+        "ETH: positions and orders would be $21,000 at worst; the limit is $20,000",
     )
 
 
@@ -327,35 +340,35 @@ def test_exposure_when_the_limit_was_lowered_meanwhile_then_a_further_try_still_
             {"max_leverage": "1.5"},
             "5.01",
             Denial.LEVERAGE_EXCEEDS_MAX,
-            "ETH: leverage=1.503 max=1.5",
+            "ETH: the leverage would be 1.503; the limit is 1.5",
         ),
         ({"max_concentration": "1.5"}, "5", None, ""),
         (
             {"max_concentration": "1.5"},
             "5.01",
             Denial.CONCENTRATION_EXCEEDS_MAX,
-            "ETH: concentration=1.503 max=1.5",
+            "ETH: the concentration would be 1.503; the limit is 1.5",
         ),
         ({"margin_fraction": "0.8"}, "4.166", None, ""),
         (
             {"margin_fraction": "0.8"},
             "4.17",
             Denial.CUM_MARGIN_EXCEEDS_FREE_BALANCE,
-            "ETH: margin=10008 free=10000",
+            "ETH: a margin of $10,008 would be bound, and $10,000 is free for it",
         ),
         ({"margin_fraction": "0.5", "margin_buffer": "0.25"}, "5", None, ""),
         (
             {"margin_fraction": "0.5", "margin_buffer": "0.25"},
             "5.01",
             Denial.CUM_MARGIN_EXCEEDS_FREE_BALANCE,
-            "ETH: margin=7515 free=7500",
+            "ETH: a margin of $7,515 would be bound, and $7,500 is free for it",
         ),
         ({"liquidation_buffer": "0.6"}, "5.5555", None, ""),
         (
             {"liquidation_buffer": "0.6"},
             "5.5556",
             Denial.LIQUIDATION_TOO_CLOSE,
-            "ETH: equity=-0.08 maintenance=0 after a move of 0.6",
+            "ETH: an adverse move of 60 % would leave -$0.08 of equity, and $0 must be kept",
         ),
         # 10,000 - 15,000 x 0.5 = 2,500 >= 15,000 x 1.5 x 0.2 x 0.5 = 2,250; not so with 5.1.
         ({"margin_fraction": "0.2", "liquidation_buffer": "0.5"}, "5", None, ""),
@@ -363,7 +376,7 @@ def test_exposure_when_the_limit_was_lowered_meanwhile_then_a_further_try_still_
             {"margin_fraction": "0.2", "liquidation_buffer": "0.5"},
             "5.2",
             Denial.LIQUIDATION_TOO_CLOSE,
-            "ETH: equity=2200 maintenance=2340 after a move of 0.5",
+            "ETH: an adverse move of 50 % would leave $2,200 of equity, and $2,340 must be kept",
         ),
     ],
 )
@@ -411,15 +424,18 @@ def test_totals_when_the_scope_has_no_room_then_refused(scope: Any) -> None:
 
     assert with_totals(gross_cents=700_000, open_orders=4) is None
     assert with_totals(gross_cents=700_001) == Refusal(
-        Denial.EXPOSURE_EXCEEDS_MAX_OF_SCOPE, f"{scope.label}: exposure=10000.01 max=10000"
+        Denial.EXPOSURE_EXCEEDS_MAX_OF_SCOPE,
+        f"{scope.label}: positions and orders would be $10,000.01 in all; the limit is $10,000",
     )
     assert with_totals(open_orders=5) == Refusal(
-        Denial.OPEN_ORDERS_EXCEED_MAX_OF_SCOPE, f"{scope.label}: open_orders=6 max=5"
+        Denial.OPEN_ORDERS_EXCEED_MAX_OF_SCOPE,
+        f"{scope.label}: 6 orders would be open; the limit is 5",
     )
     if scope != VENUE:
         assert with_totals(result_cents=-10_000) is None
         assert with_totals(result_cents=-10_001) == Refusal(
-            Denial.DAILY_LOSS_EXCEEDED_IN_SCOPE, f"{scope.label}: daily_loss=100.01 max=100"
+            Denial.DAILY_LOSS_EXCEEDED_IN_SCOPE,
+            f"{scope.label}: the loss of the day is $100.01; the limit is $100",
         )
 
 

@@ -31,6 +31,7 @@ def sized(kind: SizeType, value: str, **changes: Any) -> Target | Refusal:
         "price": Decimal(2500),
         "volatility_day": Decimal("0.04"),
         "record": RECORD,
+        "starter": Decimal("0.01"),
     }
     return target_quantity(SizeModel(type=kind, value=Decimal(value)), **{**facts, **changes})
 
@@ -87,16 +88,42 @@ def test_target_quantity_when_the_volatility_says_nothing_then_refused(
 @pytest.mark.parametrize(
     ("record", "told"),
     [
-        (None, "no trip so far"),
-        (TrackRecord(trips=4, won=1, gains=Decimal(5), losses=Decimal(-9)), "1 of 4 trips won"),
+        (TrackRecord(trips=20, won=5, gains=Decimal(5), losses=Decimal(-9)), "5 of 20 trips won"),
+        (TrackRecord(trips=3, won=4), "4 of 3 trips won"),
+        (TrackRecord(problem="it cannot be read"), "it cannot be read"),
     ],
 )
 def test_target_quantity_when_kelly_has_no_edge_then_refused(
-    record: TrackRecord | None, told: str
+    record: TrackRecord, told: str
 ) -> None:
     refusal = sized(SizeType.KELLY, "50", record=record)
 
     assert refusal == Refusal(Denial.KELLY_NO_EDGE, f"The record shows no edge: {told}")
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (TrackRecord(), "no trip so far"),
+        (TrackRecord(trips=19, won=19, gains=Decimal(19)), "19 of 19 trips won"),
+        (TrackRecord(trips=19, losses=Decimal(-19)), "0 of 19 trips won"),
+    ],
+)
+def test_target_quantity_when_the_record_is_short_then_the_starter_is_staked(
+    record: TrackRecord, told: str
+) -> None:
+    """However good or bad it looks so far: it says too little yet."""
+    assert sized(SizeType.KELLY, "50", record=record) == Target(
+        Decimal("0.02"),
+        f"50 % of the starter's 1 % ({told}): 0.5 % of 10,000 at 2,500 is 0.02",
+    )
+
+
+def test_target_quantity_when_the_starter_is_large_then_kellys_most_holds_for_it_too() -> None:
+    target = sized(SizeType.KELLY, "100", record=TrackRecord(), starter=Decimal(1))
+
+    assert isinstance(target, Target)
+    assert target.quantity == 10_000 * KELLY_SHARE_MAX / 2500
 
 
 @pytest.mark.parametrize("kind", SizeType)

@@ -21,8 +21,8 @@ HALTED = TradingStateRecord(
 @pytest.mark.parametrize(
     ("scope", "text"),
     [
-        (PLATFORM_SCOPE, "Trading HALTED: news"),
-        (symbol_scope("BTC"), "Trading HALTED for symbol BTC: news"),
+        (PLATFORM_SCOPE, "Trading HALTED by Ada: news"),
+        (symbol_scope("BTC"), "Trading HALTED for symbol BTC by Ada: news"),
     ],
 )
 def test_writes_when_it_halts_then_people_are_told_and_what_rests_is_to_be_canceled(
@@ -57,7 +57,7 @@ def test_writes_when_it_resumes_then_by_compare_and_set_and_nothing_is_canceled(
     assert first.version == "7"
     [told] = messages
     assert isinstance(told.event, NotificationRaised)
-    assert told.event.notification.text == "Trading resumed: news"
+    assert told.event.notification.text == "Trading resumed by Ada: news"
 
 
 def test_writes_when_two_scopes_change_alike_then_their_rows_differ() -> None:

@@ -65,7 +65,7 @@ def test_executions_when_one_is_too_many_then_disabled_with_the_figures() -> Non
     assert refusal is not None
     assert refusal.code is Denial.REPEATED_EXECUTION_DISABLED
     assert refusal.reason == (
-        "ETH: orders=3 max=2 within 60 s; a person must enable deployment:dep_1:ETH"
+        "ETH: 3 orders within 60 s; the limit is 2; a person must enable deployment:dep_1:ETH"
     )
     assert throttle.changed_at == at(59)
 
@@ -80,8 +80,8 @@ def test_executions_when_disabled_then_no_time_and_no_limit_enables_them() -> No
 def test_executions_when_several_limits_hold_then_each_one_disables() -> None:
     both = ((2, 60), (3, 600))
     assert not after(0, 100, 200, repeats=both).disabled
-    assert after(0, 100, 200, 300, repeats=both).reason == "orders=4 max=3 within 600 s"
-    assert after(0, 1, 2, repeats=both).reason == "orders=3 max=2 within 60 s"
+    assert after(0, 100, 200, 300, repeats=both).reason == "4 orders within 600 s; the limit is 3"
+    assert after(0, 1, 2, repeats=both).reason == "3 orders within 60 s; the limit is 2"
 
 
 def test_executions_when_the_clock_steps_back_then_there_is_no_more_room() -> None:
@@ -132,7 +132,7 @@ async def test_writes_when_it_is_disabled_then_audited_and_a_person_is_told_once
     assert "deployment dep_1" in note["notification"]["text"]
     (row,) = contents[AUDIT].values()
     assert row["action"] == "throttle-disabled"
-    assert row["facts"]["reason"] == "orders=3 max=2 within 60 s"
+    assert row["facts"]["reason"] == "3 orders within 60 s; the limit is 2"
     assert throttle_writes(await stored(store, ref), disabled) == ([], [])
 
 

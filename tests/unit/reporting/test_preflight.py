@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.books import BREAKERS, ORDER_INTENTS, OUTBOX, RISK_LIMITS, TRADING_STATE, V2, V3
-from common.config import Settings, SwarmSettings
+from common.books import (
+    BREAKERS,
+    ORDER_INTENTS,
+    OUTBOX,
+    RISK_LIMITS,
+    TRADING_STATE,
+    V2,
+    V3,
+    VENUE_MARKETS,
+)
+from common.config import OPERATOR, Settings, SwarmSettings
 from common.documents import create
 from common.domain.agent import Deployment, DeploymentStatus, KeyCode, KeyStatus, VenueKey
 from common.domain.instrument import InstrumentTable, Venue
@@ -23,6 +32,7 @@ from common.errors import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    RateLimitedError,
     RejectedError,
     TransientError,
 )
@@ -652,7 +662,8 @@ async def test_keys_when_all_are_ready_then_counted_over_both_books(desk: Desk) 
     assert_green(lines["venue Hyperliquid"], "2 pairs (live)", "CLOSED", "named by 3 deployments")
 
 
-async def test_keys_when_some_are_not_ready_then_red_and_the_first_are_named(desk: Desk) -> None:
+async def test_keys_when_some_are_not_ready_then_green_with_the_first_named(desk: Desk) -> None:
+    """One user's bad key stops nobody else's trading."""
     pending = replace(READY, status=KeyStatus.PENDING)
     wrong = replace(READY, status=KeyStatus.KEY_INVALID, code=KeyCode.ADDRESS_MISMATCH.value)
     await desk.deploy(
@@ -662,12 +673,58 @@ async def test_keys_when_some_are_not_ready_then_red_and_the_first_are_named(des
         live_deployment("dep_d", venue_keys={}),
         live_deployment("dep_e", venue_keys={}),
     )
+    assert_green(
+        (await desk.lines())["keys"],
+        "1 key of 5 deployments READY; 4 of 5 keys not READY: dep_b HYPERLIQUID PENDING, "
+        "dep_c HYPERLIQUID KEY_INVALID (KEY_ADDRESS_MISMATCH), dep_d HYPERLIQUID none and 1 more",
+        "whether the venue knows them shows with the first order",
+    )
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_keys_when_none_is_ready_then_red_and_the_first_are_named(
+    desk: Desk, running: bool
+) -> None:
+    desk.running = running
+    wrong = replace(READY, status=KeyStatus.KEY_INVALID, code=KeyCode.ADDRESS_MISMATCH.value)
+    await desk.deploy(
+        live_deployment("dep_c", venue_keys={"HYPERLIQUID": wrong}),
+        live_deployment("dep_d", venue_keys={}),
+    )
     assert_red(
         (await desk.lines())["keys"],
-        "4 of 5 keys not READY: dep_b HYPERLIQUID PENDING, "
-        "dep_c HYPERLIQUID KEY_INVALID (KEY_ADDRESS_MISMATCH), dep_d HYPERLIQUID none and 1 more",
+        "2 of 2 keys not READY: dep_c HYPERLIQUID KEY_INVALID (KEY_ADDRESS_MISMATCH), "
+        "dep_d HYPERLIQUID none",
         "rotate",
     )
+
+
+async def test_keys_when_it_does_not_run_yet_and_one_is_pending_then_a_bad_one_stops_no_start(
+    desk: Desk,
+) -> None:
+    desk.running = False
+    pending = replace(READY, status=KeyStatus.PENDING)
+    wrong = replace(READY, status=KeyStatus.KEY_INVALID, code=KeyCode.MALFORMED.value)
+    await desk.deploy(
+        live_deployment("dep_a", venue_keys={"HYPERLIQUID": pending}),
+        live_deployment("dep_b", venue_keys={"HYPERLIQUID": wrong}),
+    )
+    line = (await desk.lines())["keys"]
+    assert_green(line, "1 to be checked once it runs; 1 of 2 keys not READY")
+    assert "whether the venue knows them" not in line.detail  # none is READY yet
+
+
+async def test_keys_when_the_operator_has_none_then_nobody_waits_for_them(desk: Desk) -> None:
+    await desk.deploy(live_deployment(OPERATOR, venue_keys={}))
+    lines = await desk.lines()
+    assert_green(lines["keys"], "no deployment yet")
+    assert "venue Hyperliquid" not in lines
+
+
+async def test_keys_when_the_operator_has_a_bad_one_then_it_counts(desk: Desk) -> None:
+    wrong = replace(READY, status=KeyStatus.KEY_INVALID, code=KeyCode.MALFORMED.value)
+    await desk.deploy(live_deployment(OPERATOR, venue_keys={"HYPERLIQUID": wrong}))
+    assert_red((await desk.lines())["keys"], "operator HYPERLIQUID KEY_INVALID")
 
 
 async def test_keys_when_revoked_by_the_user_then_that_is_meant(desk: Desk) -> None:
@@ -748,6 +805,57 @@ async def test_venue_when_it_lists_nothing_then_red_and_no_other_line(
     lines = await desk.lines()
     assert_red(lines["venue Hyperliquid"], says, "HYPERLIQUID_API_URL")
     assert [line.name for line in lines.values() if not line.ok] == ["venue Hyperliquid"]
+
+
+def of_table(listed: Listing, age: timedelta) -> tuple[Ref, InstrumentTable]:
+    assert isinstance(listed.table, InstrumentTable)
+    stored = replace(listed.table, refreshed_at=NOON - age, source="stored")
+    return Ref(VENUE_MARKETS, listed.venue), stored
+
+
+@pytest.mark.parametrize(("age_s", "source"), [(59, "stored"), (60, "live"), (600, "live")])
+async def test_venue_when_its_table_is_younger_than_a_minute_then_it_is_not_asked_again(
+    desk: Desk, age_s: int, source: str
+) -> None:
+    """Every question counts against our own budget at the venue."""
+    await desk.deploy(live_deployment())
+    await desk.put(of_table(Listing(Venue.HYPERLIQUID), timedelta(seconds=age_s)))
+    assert_green((await desk.lines())["venue Hyperliquid"], f"2 pairs ({source})")
+
+
+@pytest.mark.parametrize(
+    ("age", "ok"), [(timedelta(minutes=20), True), (timedelta(minutes=20, seconds=1), False)]
+)
+async def test_venue_when_our_budget_is_used_up_then_the_stored_table_counts_for_twenty_minutes(
+    desk: Desk, age: timedelta, ok: bool
+) -> None:
+    await desk.deploy(live_deployment())
+    await desk.put(of_table(Listing(Venue.HYPERLIQUID), age))
+    waits = RateLimitedError("Hyperliquid: our budget is used up", retry_after_s=7.2)
+    desk.venues = {Venue.HYPERLIQUID: Listing(Venue.HYPERLIQUID, waits)}
+    line = (await desk.lines())["venue Hyperliquid"]
+    if ok:
+        assert_green(line, "2 pairs (stored)")
+    else:
+        assert_red(line, "our budget is used up; named by 1 deployment", "wait 8 s")
+
+
+async def test_venue_when_our_budget_is_used_up_and_nothing_is_stored_then_how_long_to_wait(
+    desk: Desk,
+) -> None:
+    await desk.deploy(live_deployment())
+    waits = RateLimitedError("Hyperliquid: our budget is used up")
+    desk.venues = {Venue.HYPERLIQUID: Listing(Venue.HYPERLIQUID, waits)}
+    assert_red((await desk.lines())["venue Hyperliquid"], "wait 10 s, and ask again")
+
+
+async def test_limits_when_set_then_those_of_all_together_are_named_too(desk: Desk) -> None:
+    assert_green((await desk.lines())["limits"], "a deployment, $2,000,000,000 in all")
+    limits = replace(default_limits(LIVE.limits, NOON), changed_by="ann")
+    other = Desk()
+    none = replace(limits, total=replace(limits.total, max_exposure=None))
+    await other.put((Ref(RISK_LIMITS, "platform"), none))
+    assert_green((await other.lines())["limits"], "a deployment, no limit in all")
 
 
 @pytest.mark.parametrize(

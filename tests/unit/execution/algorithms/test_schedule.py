@@ -108,7 +108,6 @@ def test_vwap_when_weights_have_more_digits_than_a_context_then_the_sum_is_exact
         (lambda: twap(duration_s=0), "INVALID_DURATION", "duration_s"),
         (lambda: twap(duration_s=-60), "INVALID_DURATION", "duration_s"),
         (lambda: twap(duration_s=DURATION_MAX_S + 1), "INVALID_DURATION", "duration_s"),
-        (lambda: twap(now=NOON + timedelta(minutes=10)), "WINDOW_IS_OVER", "duration_s"),
         (lambda: twap("0"), "INVALID_QUANTITY", "quantity"),
         (lambda: twap("-1"), "INVALID_QUANTITY", "quantity"),
         (lambda: twap("NaN"), "INVALID_QUANTITY", "quantity"),
@@ -132,11 +131,6 @@ def test_schedule_when_it_can_never_be_then_refused_with_code_and_place(
         made()
 
     assert (refused.value.code, refused.value.where) == (code, where)
-
-
-def test_twap_when_the_window_is_not_over_yet_then_it_is_made() -> None:
-    late = NOON + timedelta(minutes=10) - timedelta(microseconds=1)
-    assert len(twap(now=late)) == 10
 
 
 def test_twap_when_as_long_and_as_fine_as_allowed_then_it_is_made() -> None:

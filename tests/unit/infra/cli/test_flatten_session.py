@@ -79,9 +79,9 @@ def test_flatten_when_flat_in_the_end_then_exit_0_with_each_change_on_the_way(
     ]
     assert told.err.splitlines() == [
         "CLOSING  cancels and closes; venues not asked yet",
-        "CLOSING  2 positions left; venues asked 1 time",
-        "CLOSING  1 position left; venues asked 2 times",
-        "FLAT     0 positions left; venues asked 3 times",
+        "CLOSING  2 things left; venues asked 1 time",
+        "CLOSING  1 thing left; venues asked 2 times",
+        "FLAT     0 things left; venues asked 3 times",
     ]
     assert posts(begun) == [{"scope": "platform", "reason": "news", "by": "Ada"}]
     assert waits == [1.0] * 4
@@ -198,3 +198,15 @@ def test_progress_when_on_a_terminal_then_one_line_in_place(
     assert told.count("\n") == 1
     assert told.count("\r\x1b[K") == 2
     assert all(len(line) <= 29 for line in told.strip("\n").split("\r\x1b[K"))
+
+
+def test_flatten_when_something_halted_keeps_its_positions_then_it_says_so_at_once(
+    begun: StubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {**flatten("CLOSING")[1], "halted": ["symbol:ETH", "venue:GMX"]}
+    begun.on("POST", "/api/ops/flatten", (202, told))
+    begun.on("GET", PATH, flatten("FLAT", 1))
+
+    main(["flatten", "--yes", "--url", begun.url, "--by", "ada"])
+
+    assert "halted, so what is there stays open: symbol:ETH, venue:GMX" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """limits: shown and set, on a server and on a store without one."""
 
+import asyncio
 import json
 from dataclasses import replace
 from decimal import Decimal
@@ -8,15 +9,20 @@ from typing import Any
 
 import pytest
 
+from common.books import V3
 from common.config import LimitSettings
+from common.documents import create
+from common.domain.risk_limits import DeploymentLimits, OrderLimits, RiskLimits
 from common.domain.scope import PLATFORM_SCOPE, venue_scope
 from common.errors import InvalidInputError
 from common.how.limit_documents import default_limits
+from common.ports import Ref
 from common.wire import to_document
 from infra.cli.limits_fields import PATHS, all_of, changes_of, merged
 from infra.cli.limits_view import changes, limits_lines
 from infra.cli.main import main
-from tests.builders import NOON
+from infra.local.store.sqlite import STORE_FILE, SqliteStore
+from tests.builders import NOON, a_deployment, an_agent
 from tests.unit.infra.cli.stub_server import StubServer, problem
 
 DEFAULTS = default_limits(LimitSettings(), NOON)
@@ -71,6 +77,23 @@ def test_fields_when_one_is_wrong_then_it_is_named(text: str, says: str) -> None
         changes_of([text])
 
 
+def test_fields_when_two_are_wrong_then_both_are_named() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        changes_of(["order.max_notional=NaN", "total.max_exposure=5", "nonsense.x=1"])
+    assert "order.max_notional: must be decimal" in str(caught.value)
+    assert "nonsense.x: no such limit" in str(caught.value)
+    assert "max_exposure" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["show", "set"])
+def test_limits_when_a_symbol_is_named_then_there_is_no_such_option(
+    here: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["limits", verb, "--symbol", "BTC"])
+    assert "--symbol" in capsys.readouterr().err
+
+
 def test_fields_when_taken_from_limits_then_all_that_they_set_and_back_again() -> None:
     found = all_of(DEFAULTS)
     given = [
@@ -113,11 +136,11 @@ def test_view_when_a_part_s_then_only_what_it_says() -> None:
     assert lines[-1] == "  of all else, those of the platform hold"
 
 
-@pytest.mark.parametrize(("width", "meant"), [(None, True), (96, True), (95, False), (40, False)])
+@pytest.mark.parametrize(("width", "meant"), [(None, True), (100, True), (99, False), (40, False)])
 def test_view_when_narrow_then_without_what_each_means(width: int | None, meant: bool) -> None:
     lines = limits_lines(PLATFORM_SCOPE, ADA_S, None, width=width)
     assert any("$ an order" in line for line in lines) is meant
-    assert max(map(len, lines)) <= (96 if meant else 68)
+    assert max(map(len, lines)) <= (100 if meant else 68)
 
 
 def test_view_when_nothing_is_set_or_nothing_can_be_obeyed_then_says_so() -> None:
@@ -142,7 +165,90 @@ def test_changes_when_some_differ_then_before_and_after() -> None:
     assert "  order.max_notional                          25,000" in changes(None, DEFAULTS)
 
 
+def test_view_when_a_limit_is_a_fraction_then_in_percent_too() -> None:
+    order = replace(DEFAULTS.order, price_collar=Decimal("0.0025"))
+    deployment = replace(DEFAULTS.deployment, max_daily_loss=Decimal("0.05"), max_drawdown=None)
+    limits = replace(DEFAULTS, order=order, deployment=deployment)
+    words = [" ".join(line.split()) for line in limits_lines(PLATFORM_SCOPE, limits, None)]
+    assert "order.price_collar 0.0025 0.25 % of the mark, that a price may be off it" in words
+    assert "deployment.max_daily_loss 0.05 5 % of the day's first equity" in words
+    assert "deployment.max_drawdown - of the highest equity" in words
+
+
 # -------------------------------------------------------------------------------- on a server
+def own_limits(scope: str, **blocks: Any) -> RiskLimits:
+    """Limits of a part that say nothing but `blocks`."""
+    empty = RiskLimits(scope=scope, version=1, reason="r", changed_by="Ada", changed_at=NOON)
+    return replace(empty, **blocks)
+
+
+def test_show_when_an_agent_s_then_what_holds_is_the_tightest_of_its_scopes(
+    server: StubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tight = OrderLimits(max_notional=Decimal(500), max_quantity={"BTC": Decimal("0.5")})
+    mine = own_limits("agent:v3:agt_1", order=tight)
+    server.on("GET", PATH, listed(ADA_S, mine))
+    assert main(["limits", "show", "--agent", "agt_1", "--url", server.url]) == 0
+    told = capsys.readouterr().out
+    own, holds = told.split("What holds for agent v3:agt_1, the tightest of the platform and")
+    assert "25,000" not in own
+    words = [line.split() for line in holds.splitlines()]
+    assert ["order.max_notional", "500", "$", "an", "order"] in words
+    assert any(each[:2] == ["deployment.max_exposure", "20,000"] for each in words)
+    assert any(each[:2] == ["order.max_quantity.BTC", "0.5"] for each in words)
+    assert any(each[:3] == ["total.max_exposure", "(the", "platform)"] for each in words)
+
+
+@pytest.mark.parametrize("book", ["v3", "v2"])
+def test_show_when_a_deployment_s_then_its_agent_s_limits_hold_too(
+    server: StubServer, capsys: pytest.CaptureFixture[str], book: str
+) -> None:
+    agent_s = own_limits(f"agent:{book}:agt_1", deployment=DeploymentLimits(max_open_orders=7))
+    server.on("GET", PATH, listed(ADA_S, agent_s))
+    path = "/api/v3/deployments/dep_1" if book == "v3" else "/api/deployments/dep_1"
+    server.on("GET", path, (200, {"agent_id": "agt_1"}))
+    assert main(["limits", "show", "--deployment", "dep_1", "--url", server.url]) == 0
+    words = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert ["deployment.max_open_orders", "7"] in words
+
+
+def test_show_when_the_limits_above_cannot_be_obeyed_then_nothing_trades(
+    server: StubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"scope": "platform", "problem": "order.max_notional: Field required"}
+    server.on("GET", PATH, (200, {"limits": [told], "defaults": to_document(DEFAULTS)}))
+    assert main(["limits", "show", "--venue", "gmx", "--url", server.url]) == 0
+    assert "So nothing trades: The limits of the platform cannot be used" in capsys.readouterr().out
+
+
+def test_show_when_no_server_runs_then_what_holds_for_a_deployment_of_the_store(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["limits", "set", "--by", "Ada"]) == 0
+    asyncio.run(_deploy(here))
+    agent_s = ["--agent", "agt_1", "deployment.max_open_orders=7"]
+    assert main(["limits", "set", *agent_s, "--by", "Ada"]) == 0
+    capsys.readouterr()
+    assert main(["limits", "show", "--deployment", "dep_1"]) == 0
+    words = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert ["deployment.max_open_orders", "7"] in words
+    assert main(["limits", "show", "--deployment", "dep_none"]) == 0
+    assert "has no limits of its own" in capsys.readouterr().out
+
+
+async def _deploy(here: Path) -> None:
+    store = SqliteStore(here / ".sapphire" / STORE_FILE)
+    deployment = a_deployment("dep_1", agent_id="agt_1")
+    writes = [
+        create(Ref(V3.deployments, "dep_1"), deployment),
+        create(Ref(V3.agents, "agt_1"), an_agent("agt_1")),
+    ]
+    try:
+        await store.commit(writes)
+    finally:
+        store.close()
+
+
 def test_show_when_a_server_runs_then_what_it_says_of_that_scope(
     server: StubServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,7 +356,14 @@ def test_set_when_no_server_runs_then_the_defaults_with_what_is_named_stand_in_t
         (["order.max_notional=0"], "order.max_notional"),
         (["order.price_collar="], "the platform must have this limit"),
         (["--deployment", "dep_1", "order.max_notional=1"], "no such deployment"),
-        (["--symbol", "BTC", "order.max_notional=1"], "has no limits"),
+        (
+            ["order.max_notional=25001", "total.max_open_orders=0"],
+            "total.max_open_orders: must be above 0",
+        ),
+        (
+            ["order.max_notional=25001", "order.price_collar=0.6"],
+            "order.max_notional: must be at most 25000; order.price_collar: must be at most 0.5",
+        ),
         (["--venue", "gmx"], "name a limit"),
     ],
 )

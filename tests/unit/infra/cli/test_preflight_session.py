@@ -57,6 +57,46 @@ def test_preflight_when_a_server_is_all_green_then_exit_0(
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "mode", "last"),
+    [
+        (
+            "HALTED since 2026-01-15 12:00:00 UTC by ann: news",
+            "live",
+            "all 2 checks are green: live trading may begin once `sapphire resume` is given",
+        ),
+        (
+            "REDUCING since 2026-01-15 12:00:00 UTC by ann",
+            "live",
+            "all 2 checks are green: live trading may begin once `sapphire resume` is given",
+        ),
+        (
+            "HALTED: none was ever set",  # the first start sets ACTIVE
+            "live",
+            "all 2 checks are green: live trading may begin",
+        ),
+        (
+            "ACTIVE since 2026-01-15 12:00:00 UTC by ann; venue GMX HALTED",
+            "live",
+            "all 2 checks are green: live trading may begin",
+        ),
+        (
+            "HALTED since 2026-01-15 12:00:00 UTC by ann",
+            "paper",
+            "all 2 checks are green for paper; SAPPHIRE_MODE=live checks what real money needs",
+        ),
+    ],
+)
+def test_view_when_all_is_green_then_the_last_line_says_what_is_left_to_do(
+    state: str, mode: str, last: str
+) -> None:
+    lines = [
+        PreflightLine(name="mode", ok=True, detail=mode),
+        PreflightLine(name="trading state", ok=True, detail=state),
+    ]
+    assert preflight_lines(lines, mode=mode, width=None)[-1].plain == last
+
+
 def test_preflight_when_a_line_is_red_then_exit_1_and_what_to_do_below_it(
     server: StubServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,7 +193,8 @@ def test_view_when_the_terminal_is_narrow_then_details_stand_below_their_names(w
     lines = [PreflightLine(name="unresolved orders", ok=True, detail="word " * 30)]
     shown = [text.plain for text in preflight_lines(lines, mode="paper", width=width)]
     assert shown[0] == "  ok    unresolved orders"
-    assert all(line.startswith(" " * 8 + "word") for line in shown[1:-2])
+    details = shown[1 : shown.index("")]
+    assert all(line.startswith(" " * 8 + "word") for line in details)
     assert max(map(len, shown)) < width
 
 

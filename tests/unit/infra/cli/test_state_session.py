@@ -1,5 +1,6 @@
 """halt, reduce, resume: what is asked of the server, and what a person reads."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -7,10 +8,16 @@ from typing import Any
 
 import pytest
 
+from common.books import TRADING_STATE, V2, VENUE_MARKETS, WATCHED_SYMBOLS
+from common.documents import create, every
+from common.domain.instrument import Venue
 from common.domain.scope import PLATFORM_SCOPE
+from common.ports import Create, Ref
 from infra.cli.main import main
 from infra.cli.state_session import state_sentence
 from infra.local.stack.server_files import api_token, write_server_note
+from infra.local.store.sqlite import STORE_FILE, SqliteStore
+from tests.builders import a_position, an_instrument_table
 from tests.unit.infra.cli.stub_server import StubServer, problem
 
 AT = "2026-01-15T12:00:00.000000Z"
@@ -19,6 +26,10 @@ AT = "2026-01-15T12:00:00.000000Z"
 def record(state: str = "HALTED", **changes: Any) -> dict[str, Any]:
     usual = {"scope": "platform", "epoch": 2, "reason": "news", "changed_by": "Ada"}
     return {**usual, "state": state, "changed_at": AT, "until": None, **changes}
+
+
+def posted(server: StubServer) -> list[tuple[str, Any]]:
+    return [(path, body) for method, path, body in server.asked if method == "POST"]
 
 
 def asked_for(server: StubServer) -> list[tuple[str, Any]]:
@@ -46,7 +57,7 @@ def test_change_when_it_holds_then_one_sentence_and_what_follows(
     assert first == f"Trading is {state}, by Ada at 2026-01-15 12:00:00 UTC: news"
     assert says in second
     wish = {"scope": "platform", "reason": "news", "by": "Ada"}
-    assert asked_for(server) == [(f"/api/ops/{verb}", wish)]
+    assert posted(server) == [(f"/api/ops/{verb}", wish)]
 
 
 def test_change_when_nobody_says_who_or_why_then_the_user_s_name_and_a_plain_reason(
@@ -92,7 +103,7 @@ def test_change_when_a_part_is_named_then_its_scope_is_sent(
 ) -> None:
     server.on("POST", "/api/ops/halt", (200, record(scope=scope)))
     assert main(["halt", "--url", server.url, *given]) == 0
-    [(_, wish)] = asked_for(server)
+    [(_, wish)] = posted(server)
     assert wish["scope"] == scope
     assert f"HALTED for {scope.replace(':', ' ', 1)}, by Ada" in capsys.readouterr().out
 
@@ -184,6 +195,133 @@ def test_change_when_the_server_answers_otherwise_then_exit_2_and_one_sentence(
     told = capsys.readouterr()
     assert (told.out, says in told.err) == ("", True), told.err
     assert told.err.count("\n") == 1
+
+
+def test_resume_when_parts_are_still_stopped_then_each_is_named(
+    server: StubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [
+        record(scope="venue:GMX", reason="thin"),
+        record("ACTIVE", scope="symbol:BTC"),
+        record("REDUCING", scope="deployment:dep_1", changed_by="Bob"),
+    ]
+    server.on("POST", "/api/ops/resume", (200, record("ACTIVE")))
+    server.on("GET", "/api/ops/state", (200, {**record("ACTIVE"), "scopes": parts}))
+
+    assert main(["resume", "--url", server.url, "--reason", "news", "--by", "Ada"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  orders are sent again",
+        "  still stopped, each until it is resumed by itself:",
+        "    venue GMX HALTED (thin, by Ada)",
+        "    deployment dep_1 REDUCING (news, by Bob)",
+    ]
+
+
+def test_resume_when_a_part_is_meant_then_no_other_is_asked_about(server: StubServer) -> None:
+    server.on("POST", "/api/ops/resume", (200, record("ACTIVE", scope="venue:GMX")))
+    assert main(["resume", "--url", server.url, "--venue", "gmx"]) == 0
+    assert [path for _, path, _ in server.asked] == ["/api/ops/resume"]
+
+
+def listing(server: StubServer, *, watched: str = "", held: str = "", listed: str = "") -> None:
+    """A server at which one symbol each is watched, held and listed."""
+    config = {"symbols": [watched], "venues": ["GMX"]}
+    server.on("GET", "/health", (200, {"orchestrator": {"config": config}}))
+    server.on("GET", "/api/portfolio/positions", (200, {"positions": [{"symbol": held}]}))
+    server.on("GET", "/api/venues/GMX", (200, {"instruments": [{"symbol": listed}]}))
+
+
+@pytest.mark.parametrize(
+    ("known", "warned"),
+    [({"watched": "WIF"}, False), ({"held": "WIF"}, False), ({"listed": "WIF"}, False), ({}, True)],
+    ids=str,
+)
+def test_halt_when_its_symbol_is_nobody_s_then_it_stands_with_a_warning(
+    server: StubServer, capsys: pytest.CaptureFixture[str], known: dict[str, str], warned: bool
+) -> None:
+    server.on("POST", "/api/ops/halt", (200, record(scope="symbol:WIF")))
+    listing(server, **known)
+
+    assert main(["halt", "--symbol", "wif", "--url", server.url]) == 0
+
+    told = capsys.readouterr()
+    assert "HALTED for symbol WIF" in told.out
+    assert ("warning: no venue lists WIF" in told.err) is warned
+
+
+def test_halt_when_nobody_can_say_whether_the_symbol_is_one_then_no_warning(
+    server: StubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST", "/api/ops/halt", (200, record(scope="symbol:WIF")))
+    server.on("GET", "/health", (200, {"status": "of another version"}))
+    assert main(["halt", "--symbol", "WIF", "--url", server.url]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--agent", "agt_typo"], "no such agent"),
+        (["--deployment", "dep_typo"], "no such deployment"),
+    ],
+)
+def test_offline_halt_when_the_part_does_not_exist_then_exit_2_and_nothing_stands(
+    here: Path, capsys: pytest.CaptureFixture[str], given: list[str], says: str
+) -> None:
+    assert main(["halt", "--offline", *given]) == 2
+    told = capsys.readouterr()
+    assert (told.out, says in told.err) == ("", True), told.err
+    assert states_of(here) == {}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "known", "warned"),
+    [
+        ("BTC", "nowhere", False),  # it is among the symbols of the swarm
+        ("FOOBAR", "nowhere", True),
+        ("FOOBAR", "listed", False),
+        ("FOOBAR", "watched", False),
+        ("FOOBAR", "held", False),
+    ],
+)
+def test_offline_halt_when_its_symbol_is_nobody_s_then_it_stands_with_a_warning(
+    here: Path, capsys: pytest.CaptureFixture[str], symbol: str, known: str, warned: bool
+) -> None:
+    (here / ".sapphire").mkdir()
+    asyncio.run(_put(here, known, symbol))
+
+    assert main(["halt", "--offline", "--symbol", symbol]) == 0
+
+    assert ("warning: no venue lists FOOBAR" in capsys.readouterr().err) is warned
+    assert states_of(here)[f"symbol:{symbol}"]["state"] == "HALTED"
+
+
+async def _put(here: Path, known: str, symbol: str) -> None:
+    places: dict[str, tuple[Ref, object]] = {
+        "listed": (Ref(VENUE_MARKETS, "GMX"), an_instrument_table(Venue.GMX, symbols=(symbol,))),
+        "held": (Ref(V2.positions, "pos_1"), a_position(symbol=symbol)),
+    }
+    store = SqliteStore(here / ".sapphire" / STORE_FILE)
+    try:
+        if known == "watched":
+            await store.commit([Create(Ref(WATCHED_SYMBOLS, symbol), {"until": AT})])
+        elif known in places:
+            ref, value = places[known]
+            await store.commit([create(ref, value)])
+    finally:
+        store.close()
+
+
+def states_of(here: Path) -> dict[str, Any]:
+    async def read() -> dict[str, Any]:
+        store = SqliteStore(here / ".sapphire" / STORE_FILE)
+        try:
+            return {each.ref.id: each.data async for each in every(store, TRADING_STATE)}
+        finally:
+            store.close()
+
+    return asyncio.run(read())
 
 
 def test_halt_when_nothing_answers_then_exit_2_and_how_to_start_halted(

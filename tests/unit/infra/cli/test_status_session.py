@@ -45,6 +45,14 @@ SIGNAL = {
 }
 
 
+THROTTLE = {
+    "throttle_id": "agent:v3:agt_1:ETH",
+    "scope": "agent:v3:agt_1",
+    "symbol": "ETH",
+    "reason": "21 orders within 600 s",
+}
+
+
 def told(**changes: Any) -> dict[str, Any]:
     usual = {
         "url": "http://here",
@@ -98,18 +106,42 @@ def test_status_when_the_server_counts_orders_then_they_are_shown() -> None:
     assert "  orders    2 parent orders open, 0 protective orders at the venues" in lines
 
 
+def test_status_when_one_order_is_open_then_in_the_singular() -> None:
+    state = {"state": "ACTIVE", "reason": "x", "open_parent_orders": 1, "protective_orders": 1}
+    lines = status_lines(told(state=state))
+    assert "  orders    1 parent order open, 1 protective order at the venues" in lines
+
+
+def test_status_when_funding_was_paid_then_the_parts_add_up_to_the_value() -> None:
+    portfolio = {**PORTFOLIO, "total_value": 9990, "funding": -8.5}
+    [line] = [each for each in status_lines(told(portfolio=portfolio)) if "value" in each]
+    assert line == (
+        "  value     $9,990.00 on $10,000.00 (realised -1.00, unrealised +2.50, fees 3.00,"
+        " funding -8.50)"
+    )
+
+
+def test_status_when_orders_were_stopped_then_what_enables_them() -> None:
+    assert (
+        "  throttle  ETH of agent v3:agt_1 stopped: 21 orders within 600 s;"
+        " POST /api/ops/throttles/agent:v3:agt_1:ETH/enable"
+    ) in status_lines(told(throttles=[THROTTLE]))
+
+
 @pytest.mark.parametrize(("status", "code"), [("healthy", 0), ("degraded", 1)])
 def test_status_when_asked_then_one_object_and_the_exit_code_says_how_it_is(
     server: StubServer, capsys: pytest.CaptureFixture[str], status: str, code: int
 ) -> None:
-    route = {"signal_id": "sig_1", "symbol": "ETH", "created_at": SIGNAL["created_at"]}
-    server.on("GET", "/api/v3/routing/history?limit=5", (200, {"routing_history": [route]}))
+    later = {**SIGNAL, "symbol": "SOL", "created_at": "2026-01-15T12:01:00.000000Z"}
+    server.on("GET", "/api/v3/signals?limit=5", (200, {"signals": [SIGNAL] * 5}))
+    server.on("GET", "/api/signals?limit=5", (200, {"signals": [later]}))
+    server.on("GET", "/api/ops/throttles?limit=10", (200, {"throttles": [THROTTLE]}))
     server.on("GET", "/health", (200, {**HEALTH, "status": status}))
     server.on("GET", "/api/ops/state", (200, told()["state"]))
     server.on("GET", "/api/ops/breakers", (200, {"breakers": []}))
     server.on("GET", "/api/portfolio/positions", (200, PORTFOLIO))
-    server.on("GET", "/api/v3/signals/sig_1", (200, SIGNAL))
     assert main(["status", "--json", "--url", server.url]) == code
     shown = json.loads(capsys.readouterr().out)
     assert shown["url"] == server.url
-    assert [signal["symbol"] for signal in shown["signals"]] == ["ETH"]
+    assert [signal["symbol"] for signal in shown["signals"]] == ["SOL", *["ETH"] * 4]
+    assert shown["throttles"] == [THROTTLE]

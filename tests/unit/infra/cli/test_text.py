@@ -3,7 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from infra.cli.text import clock_time, full_time, gain, money, quantity
+from common.text import quantity
+from infra.cli.text import clock_time, full_time, gain, money
 
 
 @pytest.mark.parametrize(

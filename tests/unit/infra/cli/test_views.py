@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from common.books import DECISIONS, FILLS, MARKET_SNAPSHOTS, V3
@@ -12,6 +13,8 @@ from common.config import Settings, SwarmSettings
 from common.documents import create
 from common.domain.decision import Decision, DecisionInputs
 from common.domain.events import MarketUpdated, NotificationRaised, OrderPlanned, SignalCreated
+from common.domain.instrument import OrderType
+from common.domain.order import OrderSide
 from common.domain.signal import SignalStatus
 from common.domain.vote import Action, Consensus, Stance, Verdict, Vote
 from common.ports import Ref
@@ -323,6 +326,41 @@ async def test_lines_when_things_happen_then_each_has_one() -> None:
         "12:00:00  trade     two lines",
         "12:00:00  signal    sig_1 BUY ETH EXECUTED FILLED: Filled 0.3333 ETH",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "line"),
+    [
+        (
+            OrderType.STOP_MARKET,
+            OrderSide.SELL,
+            "stop      SELL 0.3333 ETH at Hyperliquid if it falls",
+        ),
+        (
+            OrderType.STOP_MARKET,
+            OrderSide.BUY,
+            "stop      BUY 0.3333 ETH at Hyperliquid if it rises",
+        ),
+        (
+            OrderType.MARKET_IF_TOUCHED,
+            OrderSide.SELL,
+            "profit    SELL 0.3333 ETH at Hyperliquid if it rises",
+        ),
+        (
+            OrderType.MARKET_IF_TOUCHED,
+            OrderSide.BUY,
+            "profit    BUY 0.3333 ETH at Hyperliquid if it falls",
+        ),
+    ],
+)
+async def test_lines_when_an_order_rests_until_a_price_comes_then_it_does_not_read_as_a_trade(
+    kind: OrderType, side: OrderSide, line: str
+) -> None:
+    lines: list[str] = []
+    view = PlainView(a_runtime(MemoryStore()), lines.append, ticks_shown=False)
+    plan = a_plan(order_type=kind, side=side, trigger_price=Decimal(97_510))
+    view.on_event(OrderPlanned(plan=plan, attempt=1))
+    assert lines == [f"12:00:00  {line} to 97,510.00"]
 
 
 async def test_lines_when_a_replay_races_then_leaves_out_the_ticks() -> None:
