@@ -23,6 +23,7 @@ from functions.execute import refusing
 from functions.monitor import exits as monitor
 from functions.route import planning
 from functions.settle import canceling, flattening, funding
+from functions.settle import closing as closing_account
 from functions.settle import handler as settle
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -97,7 +98,7 @@ def halt_cancels_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def flat_by_our_own_books(patch: pytest.MonkeyPatch) -> None:
     """Flat is what we think is flat; the venues are not asked."""
-    patch.setattr(flattening, "share_of", lambda *_: {})
+    patch.setattr(closing_account, "share_of", lambda *_: {})
 
 
 def totals_not_counted(patch: pytest.MonkeyPatch) -> None:

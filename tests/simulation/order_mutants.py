@@ -92,11 +92,7 @@ def fills_of_a_query_dropped(patch: pytest.MonkeyPatch) -> None:
 
 def plan_not_compared(patch: pytest.MonkeyPatch) -> None:
     """Whatever plan arrives is executed (catalogue case 85)."""
-
-    async def anything(*_: Any) -> bool:
-        return True
-
-    patch.setattr(execute_desk, "is_approved", anything)
+    patch.setattr(execute_desk, "is_approved", lambda *_: True)
 
 
 def duplicates_routed(patch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from common.domain.exposure import Exposure
 from common.domain.money import ZERO
 from common.domain.order import IntentStatus, Order, OrderPlan, OrderPurpose
 from common.domain.parent_order import ParentOrder, ParentStatus
+from common.how.worst_case import gross, notionals
 from common.ports import Ref
 from common.wire import JsonObject, from_document
 from infra.local.store.memory import MemoryStore
@@ -37,7 +38,10 @@ class Reserved:
             return
         if plan.parent_order_id:
             yield from self._parent(store, plan, exposure)
-        worst, without = exposure.notional(), exposure.release(order.intent_id).notional()
+        worst, without = (
+            gross(notionals(exposure)),
+            gross(notionals(exposure.release(order.intent_id))),
+        )
         if worst > max(self.max_exposure * PRICE_SLACK, without):
             yield f"I09: {order.client_order_id} raises the exposure to {worst}"
         yield from self._total(store, order)
@@ -63,9 +67,9 @@ class Reserved:
         for key in store.documents(EXPOSURES):
             exposure = self._exposure(store, key)
             out = {name: each for name, each in exposure.reservations.items() if name in self.sent}
-            total += replace(exposure, reservations=out).notional()
+            total += gross(notionals(replace(exposure, reservations=out)))
             out.pop(order.intent_id, None)
-            without += replace(exposure, reservations=out).notional()
+            without += gross(notionals(replace(exposure, reservations=out)))
         if total > max(self.max_total * PRICE_SLACK, without):
             yield f"I09: {order.client_order_id} raises the platform's exposure to {total}"
 

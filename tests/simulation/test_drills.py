@@ -14,7 +14,7 @@ from common.domain.flatten import Flatten, FlattenStatus
 from common.domain.order import IntentStatus, OrderPurpose
 from common.domain.parent_order import ParentStatus
 from common.domain.scope import PLATFORM_SCOPE, Scope
-from common.errors import TransientError
+from common.errors import DeniedError, TransientError
 from common.how.trading_state import TradingState, state_ref
 from common.ports import Ref
 from common.wire import from_document
@@ -176,6 +176,48 @@ async def test_flatten_drill_when_instances_die_on_the_way_then_flat_all_the_sam
         assert list(not_flat(run.store, run.venues, flatten)) == [], f"seed {seed}"
         await finish(run)
     assert died > CHUNK, "nobody died"
+
+
+@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + POINTS, CHUNK))
+async def test_flatten_drill_when_somebody_resumes_first_then_nothing_more_is_closed(
+    first: int,
+) -> None:
+    given_up = 0
+    for seed in range(first, first + CHUNK):
+        run = await _traded_for_a_while(seed)
+        flatten_id = await _flatten(run, PLATFORM_SCOPE)
+        soon = timedelta(milliseconds=Random(seed).randrange(8_000))
+        await run.world.run_until(run.world.now() + soon)
+        was_flat = _of_flatten(run, flatten_id).status is FlattenStatus.FLAT
+        run.world.undisturbed = True
+        wish = StateWish(state=TradingState.ACTIVE, scope=PLATFORM_SCOPE, reason="", by="operator")
+        with suppress(DeniedError):  # an order is UNRESOLVED
+            await change_state(wish, store=run.store, clock=run.world, settings=some_settings())
+        run.world.undisturbed = False
+        for _ in range(3):  # what was planned before may still go
+            await drain_a_while(run, ROUND)
+        closings = _closings(run)
+        for _ in range(4):
+            await drain_a_while(run, ROUND)
+
+        assert run.seen == [], f"seed {seed}"
+        if _state(run) is TradingState.ACTIVE:
+            ended = _of_flatten(run, flatten_id).status
+            assert ended is (FlattenStatus.FLAT if was_flat else FlattenStatus.ABANDONED)
+            assert _closings(run) == closings, f"seed {seed}"
+            given_up += not was_flat
+        await finish(run)
+    assert given_up > 2, "a drill in which every flatten was quicker proves little"
+
+
+def _closings(run: Run) -> int:
+    intents = run.store.documents(ORDER_INTENTS).values()
+    return sum(each["plan"]["purpose"] == OrderPurpose.FLATTEN for each in intents)
+
+
+def _state(run: Run) -> TradingState | None:
+    found = run.store.peek(state_ref(PLATFORM_SCOPE))
+    return TradingState(found.data["state"]) if found else None
 
 
 def _positions(run: Run) -> Iterator[bool]:
