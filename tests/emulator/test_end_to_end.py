@@ -20,7 +20,7 @@ from tests.shared_data import shared_path
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-TICKS = 50
+TICKS = 30
 PROJECT = "sapphire-end-to-end"
 
 

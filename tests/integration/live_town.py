@@ -77,7 +77,12 @@ class LiveTown:
         self._environ = pytest.MonkeyPatch()
         if telegram:
             self._environ.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
-            told = {"TELEGRAM_API_URL": self._listening.url, "TELEGRAM_CHAT_ID": CHAT_ID}
+            self._environ.setenv("TELEGRAM_CHAT_ID", CHAT_ID)  # commands in processes of their own
+            told = {
+                "TELEGRAM_API_URL": self._listening.url,
+                "TELEGRAM_BOT_TOKEN": TOKEN,
+                "TELEGRAM_CHAT_ID": CHAT_ID,
+            }
             environ = {**told, **(environ or {})}
         self.url = self._listening.url
         settings = load_settings(
@@ -165,7 +170,12 @@ class LiveTown:
         assert await self.key_status() == "READY"
 
     async def deployment(self, number: int = 0) -> JsonObject:
-        return {"agent_id": self.agent_id, "user_wallet": MASTER, **await self.sealed(number)}
+        return {
+            "agent_id": self.agent_id,
+            "user_wallet": MASTER,
+            "capital": "10000",
+            **await self.sealed(number),
+        }
 
     def approve(self, number: int) -> None:
         name = f"agent {number}"

@@ -39,6 +39,8 @@ from infra.local.stack.seed_agents import DEPLOYMENT_ID
 from tests.builders import a_deployment
 from tests.integration.harness import Replay, recording, running
 
+pytestmark = pytest.mark.xdist_group("cash_conserved")  # one replay for all of them
+
 TICKS = 500
 EVERY = 50  # ticks
 SMALL = "dep_small"
@@ -301,7 +303,7 @@ def test_replay_when_it_trades_a_lot_then_cash_is_conserved_to_the_last_digit(ru
     assert len(exits) >= 30
     assert all(account.funding for account in last.accounts.values())
     assert sum(count > 0 for count in run.algorithms.values()) >= 3
-    assert all(account.trips_won and account.trips_lost for account in last.accounts.values())
+    assert all(0 < account.trips_won < account.trips for account in last.accounts.values())
 
 
 @pytest.mark.parametrize("place", [0, -1])

@@ -145,8 +145,8 @@ async def test_signal_when_trading_is_halted_then_nothing_is_signed(told_town: L
     assert resumed["status"] == "EXECUTED", resumed
     assert len(await town.records(SIGNED_REQUESTS)) == town.sent() == 1
     told = "\n".join(sent.text for sent in town.people.sent)
-    assert "Trading HALTED: a test" in told
-    assert "Trading resumed: a test" in told
+    assert "Trading HALTED by operator over the API: a test" in told
+    assert "Trading resumed by operator over the API: a test" in told
 
 
 async def test_preflight_when_live_and_all_is_set_up_then_every_line_is_green(
@@ -159,7 +159,7 @@ async def test_preflight_when_live_and_all_is_set_up_then_every_line_is_green(
     assert shown["ok"], [line for line in shown["lines"] if not line["ok"]]
     assert shown["mode"] == "live"
     details = {line["name"]: line["detail"] for line in shown["lines"]}
-    assert details["keys"] == "1 key of 1 deployment READY"
+    assert details["keys"].startswith("1 key of 1 deployment READY; keys open and fit")
     assert "pairs (live), breaker CLOSED" in details["venue Hyperliquid"]
     assert details["telegram"] == "@sapphire_stand_in_bot writes to You"
     assert details["clock"] == "0.5 s behind Telegram"  # its Date is the middle of its second
@@ -250,7 +250,7 @@ async def test_settle_when_a_position_is_on_paper_then_no_real_venue_is_asked_to
 
 
 async def test_deploy_when_live_and_no_key_comes_along_then_refused(town: LiveTown) -> None:
-    body = {"agent_id": town.agent_id, "user_wallet": MASTER}
+    body = {"agent_id": town.agent_id, "user_wallet": MASTER, "capital": "10000"}
     with pytest.raises(AssertionError, match="KEY_MISSING"):
         await town.api.post("/api/v3/agents/deploy", body)
 
@@ -266,7 +266,13 @@ async def test_route_when_venues_cannot_be_had_then_skipped_with_their_reasons(
     town.approve(0)
     keys = {**await town.sealed(0), **await town.sealed(1, venue="ostium")}
     venues = ["DRIFT", "OSTIUM", "HYPERLIQUID"]
-    body = {"agent_id": town.agent_id, "user_wallet": MASTER, "enabled_venues": venues, **keys}
+    body = {
+        "agent_id": town.agent_id,
+        "user_wallet": MASTER,
+        "capital": "10000",
+        "enabled_venues": venues,
+        **keys,
+    }
     await town.api.post("/api/agents/deploy", body)
     await town.stack.idle()
 

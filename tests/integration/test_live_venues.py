@@ -59,7 +59,12 @@ async def deploy(town: LiveTown, name: str, venue: Venue) -> None:
     )
     town.agent_id = str(agent["agent_id"])
     keys = await town.sealed(0, venue=KEYED[name]) if name in KEYED else {}
-    body = {"agent_id": town.agent_id, "user_wallet": MASTER, "enabled_venues": [venue.value]}
+    body = {
+        "agent_id": town.agent_id,
+        "user_wallet": MASTER,
+        "capital": "10000",
+        "enabled_venues": [venue.value],
+    }
     await town.api.post("/api/agents/deploy", {**body, **keys})
     await town.stack.idle()
 

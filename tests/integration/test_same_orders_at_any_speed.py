@@ -42,6 +42,8 @@ from infra.local.stack.schedule import run_schedule
 from tests.integration.harness import API_TOKEN, Api, recording
 from tests.integration.virtual_loop import run_virtually
 
+pytestmark = pytest.mark.xdist_group("any_speed")  # what is compared with runs once
+
 SYMBOLS = ("BTC", "ETH", "SOL")
 TICKS = 12
 BAR_S = 300

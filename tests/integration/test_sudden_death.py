@@ -16,7 +16,7 @@ from tests.integration.command import Running, value_of
 from tests.integration.harness import Replay, recording, running
 from tests.shared_data import shared_path
 
-TICKS = 220
+TICKS = 160
 KILLS = 20
 
 
