@@ -20,7 +20,13 @@ CHUNK = 50
 MUTANT_SEEDS = 250
 FOUND_SEEDS = 400
 KINDS = 10  # some seeds are of one kind: every tenth has dead venues, say
-RARE = {"overfilled", "cancel_fails", "second_copy", "fenced"}  # not in every chunk of seeds
+RARE = {
+    "overfilled",
+    "cancel_fails",
+    "second_copy",
+    "fenced",
+    "stop_sticks",
+}  # not in every chunk of seeds
 
 
 @pytest.fixture(autouse=True)
