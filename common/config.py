@@ -148,6 +148,7 @@ _CHOICES = {
     "SAPPHIRE_FOUR_EYES": ("off", "on"),
 }
 _NETWORKS = ("mainnet", "testnet")
+_PREFIX, _ALIKE = "SAPPHIRE_", 0.8  # of the letters behind the prefix, by difflib
 KNOWN = (
     *_CHOICES,
     "SAPPHIRE_API_TOKEN",
@@ -186,7 +187,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     _check_live(environ, picked, problems)
     _check_no_key(environ, problems)
     _check_venues(environ, problems)
-    _check_known(environ, problems)
+    _check_spelling(environ, problems)
     _check_telegram(environ, picked, problems)
     kek_version = _kek_version(environ, problems)
     swarm = _swarm(environ, problems)
@@ -314,13 +315,16 @@ def _check_venues(environ: Mapping[str, str], problems: list[str]) -> None:
     ]
 
 
-def _check_known(environ: Mapping[str, str], problems: list[str]) -> None:
-    """A limit that was misspelt would not hold, and nobody would know."""
+def _check_spelling(environ: Mapping[str, str], problems: list[str]) -> None:
+    """A setting that was misspelt would not hold, and nobody would know. A name that is like none
+    of ours is somebody else's, as those that a cluster gives a service called sapphire.
+    """
+    known = {name.removeprefix(_PREFIX): name for name in KNOWN}
     for name, value in environ.items():
-        if not name.startswith("SAPPHIRE_") or name in KNOWN or not value:
+        if not name.startswith(_PREFIX) or name in KNOWN or not value:
             continue
-        near = get_close_matches(name, KNOWN, n=1)
-        problems.append(f"{name} is no setting{f': do you mean {near[0]}?' if near else ''}")
+        near = get_close_matches(name.removeprefix(_PREFIX), known, n=1, cutoff=_ALIKE)
+        problems += [f"{name} is no setting: do you mean {known[each]}?" for each in near]
 
 
 def _check_telegram(

@@ -51,4 +51,4 @@ def is_approved(plan: OrderPlan, delivery: Delivery | None, approval: Document |
     """
     if not has_own_approval(plan):
         return delivery is not None and approved_hash(delivery, plan.intent_id) == plan_hash(plan)
-    return approval is not None and approval.data["plan_hash"] == plan_hash(plan)
+    return approval is not None and approval.data.get("plan_hash") == plan_hash(plan)

@@ -95,10 +95,13 @@ async def _unwanted(desk: Desk, intent_id: str) -> OrderIntent | None:
     return marked
 
 
-async def cancel_entries(desk: Desk, scopes: Collection[Scope]) -> list[OutboxMessage]:
+async def cancel_entries(
+    desk: Desk, scopes: Collection[Scope], *, closing_too: bool = False
+) -> list[OutboxMessage]:
     """Cancel every resting order within any of `scopes` that could still open something.
 
-    Resting stops stay: they only ever close. What was to fill at once ends by itself. All cancels
+    `closing_too`: those that only close as well, because all is closed at once. Stops that rest
+    for a position stay either way. What was to fill at once ends by itself. All cancels
     are asked for side by side, and only then is written what came of them, each account's in turn.
     Parent orders are told to stop.
 
@@ -114,9 +117,14 @@ async def cancel_entries(desk: Desk, scopes: Collection[Scope]) -> list[OutboxMe
             desk.store, OrderIntent, ORDER_INTENTS, _MAY_REST, troubles=troubles
         )
         if _is_entry_within(stored.value, scopes)
+        and (closing_too or not stored.value.plan.reduce_only)
     ]
     opened = await _with_orders(desk, intents, troubles)
-    found = [each for each in opened if _is_still_within(each, scopes)]
+    found = [
+        each
+        for each in opened
+        if _is_still_within(each, scopes) and (closing_too or not each.order.reduce_only)
+    ]
     asking = _Asking(desk)
     answers = await side_by_side(asking.answer(each) for each in found)
     by_account: dict[str, list[tuple[Order, OrderReport]]] = defaultdict(list)
@@ -240,16 +248,14 @@ async def is_active(desk: Desk, scope: Scope) -> bool:
 
 def _is_entry_within(intent: OrderIntent, scopes: Collection[Scope]) -> bool:
     plan = intent.plan
-    rests = plan.time_in_force is TimeInForce.GTC
-    if not rests or plan.is_protective or plan.reduce_only:
+    if plan.time_in_force is not TimeInForce.GTC or plan.is_protective:
         return False
     return scope_around(plan, candidate_venues(plan), scopes) is not None
 
 
 def _is_still_within(each: _Open, scopes: Collection[Scope]) -> bool:
-    """Also by the venue that the order really is at, and never an order that only closes."""
-    around = scope_around(each.intent.plan, (each.order.venue,), scopes)
-    return around is not None and not each.order.reduce_only
+    """By the venue that the order really is at."""
+    return scope_around(each.intent.plan, (each.order.venue,), scopes) is not None
 
 
 async def _with_orders(

@@ -27,7 +27,7 @@ from functions.settle.asking import side_by_side
 from functions.settle.canceling import cancel_entries, is_active
 from functions.settle.closing import TOLD_MAX, Found, Step, close_account
 from functions.settle.markets import Markets
-from functions.settle.parents import cancel_parents, entry_parents
+from functions.settle.parents import cancel_parents, open_parents
 from functions.settle.reading import raise_first, read
 from functions.settle.resolving import Desk
 
@@ -115,16 +115,14 @@ async def _abandon(desk: Desk, stored: Stored[Flatten]) -> list[OutboxMessage]:
 
 
 async def _cancel(desk: Desk, scope: Scope, found: Found) -> list[OutboxMessage]:
-    """What could still open something; and what of it keeps the scope from being flat."""
+    """What could still fill beside what is closed now; and what of it keeps it from being flat."""
     unread: list[Exception] = []
     messages = await cancel_parents(desk, scope, "everything is being closed", unread)
     found.troubles += unread
     found.remaining += [f"a parent order may still work: {each}"[:TOLD_MAX] for each in unread]
-    found.remaining += [
-        f"{each} is still being worked" for each in await entry_parents(desk, scope)
-    ]
+    found.remaining += [f"{each} is still being worked" for each in await open_parents(desk, scope)]
     try:
-        messages += await cancel_entries(desk, [scope])
+        messages += await cancel_entries(desk, [scope], closing_too=True)
     except SapphireError as error:
         found.remaining.append(f"an entry may still rest: {error}"[:TOLD_MAX])
         if not isinstance(error, TransientError):

@@ -1,4 +1,4 @@
-"""Parent orders that open something, where trading stops: told to look, or canceled for good."""
+"""Parent orders where trading stops: told to look, or canceled for good."""
 
 from collections.abc import AsyncIterator, Collection
 
@@ -22,10 +22,14 @@ _ARE_OPEN = Where("status", "in", tuple(sorted(each.value for each in OPEN_PAREN
 async def stop_parents(
     desk: Desk, scopes: Collection[Scope], troubles: list[Exception]
 ) -> list[OutboxMessage]:
-    """`advance` ends them: it sees the state by itself, and this only makes it look at once."""
+    """Those that open something. `advance` ends them: it sees the state by itself, and this only
+    makes it look at once.
+    """
     now = desk.clock.now()
     messages = []
-    async for stored, scope in _entries(desk, scopes, troubles):
+    async for stored, scope in _open_within(desk, scopes, troubles):
+        if stored.value.reduce_only:
+            continue
         cause = f"trading-state:{scope.key}:{stored.version}"
         messages.append(parent_message(stored.ref.id, cause, now=now))
     return messages
@@ -34,9 +38,12 @@ async def stop_parents(
 async def cancel_parents(
     desk: Desk, scope: Scope, reason: str, troubles: list[Exception]
 ) -> list[OutboxMessage]:
-    """Every parent order within `scope` that opens something, for good; `advance` ends them."""
+    """Every parent order within `scope`, for good; `advance` ends them. Also those that only close:
+    what they wait for is done at once.
+    """
     messages: list[OutboxMessage] = []
-    for parent_order_id in [stored.ref.id async for stored, _ in _entries(desk, [scope], troubles)]:
+    found = [stored.ref.id async for stored, _ in _open_within(desk, [scope], troubles)]
+    for parent_order_id in found:
         try:
             messages += await retry_on_conflict(
                 lambda key=parent_order_id: _cancel(desk, key, reason),  # type: ignore[misc]  # bound now
@@ -47,19 +54,19 @@ async def cancel_parents(
     return messages
 
 
-async def entry_parents(desk: Desk, scope: Scope) -> list[str]:
+async def open_parents(desk: Desk, scope: Scope) -> list[str]:
     """The ids of those that are still open, as far as they can be read."""
-    return [stored.ref.id async for stored, _ in _entries(desk, [scope], [])]
+    return [stored.ref.id async for stored, _ in _open_within(desk, [scope], [])]
 
 
-async def _entries(
+async def _open_within(
     desk: Desk, scopes: Collection[Scope], troubles: list[Exception]
 ) -> AsyncIterator[tuple[Stored[ParentOrder], Scope]]:
     parents = readable(desk.store, ParentOrder, PARENT_ORDERS, _ARE_OPEN, troubles=troubles)
     async for stored in parents:
         parent = stored.value
         scope = scope_around(parent, candidate_venues(parent), scopes)
-        if scope is not None and not parent.reduce_only:
+        if scope is not None:
             yield stored, scope
 
 

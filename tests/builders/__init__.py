@@ -1,5 +1,6 @@
 """Domain objects for tests: valid unless told otherwise, every field open to change by keyword."""
 
+from tests.builders.exposures import a_reservation, an_exposure
 from tests.builders.limits import limits_document, some_limits
 from tests.builders.market import (
     a_book,
@@ -67,6 +68,7 @@ __all__ = [
     "a_plan",
     "a_position",
     "a_report",
+    "a_reservation",
     "a_signal",
     "a_signal_record",
     "a_snapshot",
@@ -74,6 +76,7 @@ __all__ = [
     "a_vote",
     "amounts",
     "an_agent",
+    "an_exposure",
     "an_instrument",
     "an_instrument_table",
     "an_intent",

@@ -21,7 +21,9 @@ CANCELED_WITHIN = timedelta(minutes=9)
 def entries_left_resting(
     store: MemoryStore, venues: Mapping[Venue, SimVenue], now: datetime
 ) -> Iterator[str]:
-    """R17: no entry, not even one that closes, rests where trading was stopped a while ago."""
+    """R17: no entry rests where trading was stopped a while ago; where it is HALTED, none that
+    closes either.
+    """
     for venue in venues.values():
         for entry in venue.books.resting():
             order = entry.order
@@ -40,15 +42,20 @@ def entries_left_resting(
                 venues=(order.venue,),
             )
             for scope in scopes:
-                since = _stopped_since(store, scope, now)
+                since = _stopped_since(store, scope, now, halted=order.reduce_only)
                 if since is not None and now - max(since, entry.accepted_at) > CANCELED_WITHIN:
                     yield f"R17: {order.client_order_id} rests, {scope.label} stopped at {since}"
 
 
-def _stopped_since(store: MemoryStore, scope: Scope, now: datetime) -> datetime | None:
+def _stopped_since(
+    store: MemoryStore, scope: Scope, now: datetime, *, halted: bool
+) -> datetime | None:
+    """`halted`: since it was HALTED, and not only REDUCING."""
     found = store.peek(state_ref(scope))
     record = from_document(TradingStateRecord, found.data) if found else None
     if record is None or record.at(now) is TradingState.ACTIVE:
+        return None
+    if halted and record.at(now) is not TradingState.HALTED:
         return None
     return record.changed_at
 

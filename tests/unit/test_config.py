@@ -184,10 +184,11 @@ def test_load_settings_when_a_venue_s_variable_is_bad_then_named_without_its_val
     [
         ("SAPPHIRE_CAPITOL", "SAPPHIRE_CAPITOL is no setting: do you mean SAPPHIRE_CAPITAL?"),
         ("SAPPHIRE_SYMBOL", "SAPPHIRE_SYMBOL is no setting: do you mean SAPPHIRE_SYMBOLS?"),
-        ("SAPPHIRE_XYZZY_QQ", "SAPPHIRE_XYZZY_QQ is no setting"),
+        ("SAPPHIRE_FOUREYES", "SAPPHIRE_FOUREYES is no setting: do you mean SAPPHIRE_FOUR_EYES?"),
+        ("SAPPHIRE_SLICE", "SAPPHIRE_SLICE is no setting: do you mean SAPPHIRE_SLICES?"),
     ],
 )
-def test_load_settings_when_a_variable_is_not_known_then_refused_with_the_nearest_name(
+def test_load_settings_when_a_variable_is_misspelt_then_refused_with_the_nearest_name(
     name: str, says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
@@ -195,8 +196,17 @@ def test_load_settings_when_a_variable_is_not_known_then_refused_with_the_neares
     assert "secret-value" not in str(caught.value)
 
 
-def test_load_settings_when_an_unknown_variable_is_empty_or_another_program_s_then_taken() -> None:
-    assert load_settings({"SAPPHIRE_CAPITOL": "", "CAPITAL": "5"}) == Settings()
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SAPPHIRE_CAPITOL": "", "CAPITAL": "5"},
+        {"SAPPHIRE_SERVICE_HOST": "10.0.0.1", "SAPPHIRE_PORT_8080_TCP": "tcp://10.0.0.1:8080"},
+    ],
+)
+def test_load_settings_when_an_unknown_variable_is_empty_or_somebody_else_s_then_taken(
+    environ: dict[str, str],
+) -> None:
+    assert load_settings(environ) == Settings()
 
 
 def test_known_when_the_tree_is_searched_then_every_variable_that_it_reads_is_known() -> None:

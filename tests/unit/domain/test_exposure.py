@@ -4,33 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from common.domain.exposure import Exposure, Reservation
+from common.domain.exposure import Exposure
 from common.domain.order import OrderSide
+from tests.builders import a_reservation, an_exposure
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
-
-
-def reserved(
-    side: OrderSide = BUY,
-    quantity: object = 1,
-    *,
-    price: object = 100,
-    venue: str = "GMX",
-    symbol: str = "ETH",
-) -> Reservation:
-    return Reservation(
-        venue=venue,
-        symbol=symbol,
-        side=side,
-        quantity=Decimal(str(quantity)),
-        price=Decimal(str(price)),
-    )
-
-
-def holding(quantity: object, *, price: object = 100, venue: str = "GMX") -> Exposure:
-    return Exposure.empty("dep_1").hold(
-        venue=venue, symbol="ETH", signed_qty=Decimal(str(quantity)), price=Decimal(str(price))
-    )
 
 
 def test_exposure_when_empty_then_nothing_is_held() -> None:
@@ -41,8 +19,8 @@ def test_exposure_when_empty_then_nothing_is_held() -> None:
 
 
 def test_exposure_when_held_then_flat_removes_it() -> None:
-    assert holding(-2).held("GMX", "ETH") == -2
-    flat = holding(-2).hold(venue="GMX", symbol="ETH", signed_qty=Decimal(0), price=Decimal(1))
+    assert an_exposure(-2).held("GMX", "ETH") == -2
+    flat = an_exposure(-2).hold(venue="GMX", symbol="ETH", signed_qty=Decimal(0), price=Decimal(1))
     assert flat == Exposure.empty("dep_1")
 
 
@@ -53,12 +31,12 @@ def test_left_to_reduce_when_others_are_under_way_then_they_count_as_filled(
     held: str, side: OrderSide, left: str
 ) -> None:
     exposure = (
-        holding(held)
-        .reserve("mine", reserved(side, 4))
-        .reserve("sell", reserved(SELL, 2))
-        .reserve("buy", reserved(BUY, 1))
-        .reserve("elsewhere", reserved(side, 9, venue="OSTIUM"))
-        .reserve("other", reserved(side, 9, symbol="BTC"))
+        an_exposure(held)
+        .reserve("mine", a_reservation(side, 4))
+        .reserve("sell", a_reservation(SELL, 2))
+        .reserve("buy", a_reservation(BUY, 1))
+        .reserve("elsewhere", a_reservation(side, 9, venue="OSTIUM"))
+        .reserve("other", a_reservation(side, 9, symbol="BTC"))
     )
 
     assert exposure.left_to_reduce("mine", "GMX", "ETH", side) == Decimal(left)

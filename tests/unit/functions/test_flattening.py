@@ -37,7 +37,15 @@ from common.ports import Create, Delete, Ref, VenueAccountState, VenuePosition
 from functions.settle import flattening
 from functions.settle.closing import SLIPPAGE
 from functions.settle.flattening import AGAIN_AFTER, STUCK_AFTER_ROUNDS
-from tests.builders import AGENT_ID, DEPLOYMENT_ID, NOON, a_deployment, amounts, an_instrument
+from tests.builders import (
+    AGENT_ID,
+    DEPLOYMENT_ID,
+    NOON,
+    a_deployment,
+    a_parent,
+    amounts,
+    an_instrument,
+)
 from tests.unit.functions.floor import HL, OSTIUM, Floor
 from tests.unit.functions.mishaps import Died, LosesRaces, Mortal, meanwhile, right_after
 
@@ -573,6 +581,30 @@ async def test_flatten_when_trading_is_resumed_before_it_is_flat_then_given_up_f
     assert "FLATTEN GIVEN UP for the platform" in "".join(floor.told())
     assert order.client_order_id in floor.hyperliquid.resting()
     assert len(floor.hyperliquid.sent) <= sent + 1  # what was planned before may still go
+
+
+async def test_flatten_when_a_limit_order_that_closes_rests_then_it_is_canceled_and_flat() -> None:
+    """It would rest for hours, and what it waits to close is closed at once."""
+    floor = await Floor().open()
+    parent = a_parent(
+        quantity=Decimal(4), side=OrderSide.SELL, reduce_only=True, limit_price=Decimal(3300)
+    )
+    await floor.work(parent)
+    await floor.hold("4")
+    await floor.advance()
+    floor.pass_time(seconds=2)  # its jitter
+    await floor.drain()
+    assert len(floor.hyperliquid.resting()) == 1
+
+    await floor.begin_flatten()
+    await go_on(floor, rounds=4)
+    await floor.advance(None)
+    await go_on(floor, rounds=2)
+
+    assert floor.hyperliquid.resting() == []
+    assert closed(floor) == -4
+    assert floor.flatten().status is FlattenStatus.FLAT
+    assert floor.parent().status.is_terminal
 
 
 async def test_flatten_when_a_deployment_with_holdings_is_gone_then_never_flat(
