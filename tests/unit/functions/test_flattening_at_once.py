@@ -220,13 +220,14 @@ async def test_flatten_when_parents_are_worked_then_each_is_canceled_for_good() 
     events = await step(floor)
 
     assert ParentOrderDue(parent_order_id=PARENT_ID) in events
-    parent = floor.parent()
-    assert (parent.status, parent.reason_code) == (ParentStatus.CANCELING, "FLATTENED")
-    assert floor.parent("int_closing").status is ParentStatus.ACTIVE
-    assert f"{PARENT_ID} is still being worked" in floor.flatten().remaining
-    await floor.advance()
+    for name in (PARENT_ID, "int_closing"):
+        parent = floor.parent(name)
+        assert (parent.status, parent.reason_code) == (ParentStatus.CANCELING, "FLATTENED")
+        assert f"{name} is still being worked" in floor.flatten().remaining
+        await floor.advance(name)
     await next_round(floor)
     assert floor.parent().status is ParentStatus.CANCELED
+    assert floor.parent("int_closing").status is ParentStatus.CANCELED
     assert floor.flatten().status is FlattenStatus.FLAT
 
 
