@@ -16,6 +16,14 @@ PIPELINE_FILE = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
     event: str  # the one event type that this topic carries
+    trades: bool = False  # whether a message of it may lead to an order that opens something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSpec:
+    summary: str
+    kind: Literal["key", "access"]  # a key signs at a venue, or opens what does
+    prefix: str | None = None  # None: one secret of this name; else many, each named with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +40,15 @@ class FunctionSpec:
     summary: str
     triggers: tuple[Trigger, ...]
     publishes: tuple[str, ...]
-    secrets: Literal["read", "add", "none"]
+    secrets: dict[str, Literal["read", "add"]]
+    why: str  # of its memory, timeout, instances and concurrency
     memory_mb: int
     timeout_s: int
     max_instances: int
     concurrency: int | None = None  # requests at once in an instance; None: the platform's default
-    roles: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()  # of `publishes`: what it may ask to be delivered at a later time
+    roles: tuple[str, ...] = ()  # of the project, without "roles/"
+    outside: tuple[Literal["prices", "venues", "text", "people"], ...] = ()  # whose words it reads
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -62,6 +73,7 @@ class DeliverySpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     topics: dict[str, TopicSpec]
+    secrets: dict[str, SecretSpec]
     functions: dict[str, FunctionSpec]  # in pipeline order
     delivery: DeliverySpec
 
@@ -130,13 +142,22 @@ def _function_problems(pipeline: Pipeline) -> list[str]:
     return [
         f"{name} {problem}"
         for name, spec in pipeline.functions.items()
-        for problem in _spec_problems(spec, pipeline.topics)
+        for problem in _spec_problems(spec, pipeline)
     ]
 
 
-def _spec_problems(spec: FunctionSpec, topics: Mapping[str, TopicSpec]) -> list[str]:
+def _spec_problems(spec: FunctionSpec, pipeline: Pipeline) -> list[str]:
+    topics, secrets = pipeline.topics, pipeline.secrets
     named = [*spec.topics, *spec.publishes]
     problems = [f"names the unknown topic {topic}" for topic in named if topic not in topics]
+    problems += [f"names the unknown secret {name}" for name in spec.secrets if name not in secrets]
+    problems += [
+        f"delivers {topic} later and does not publish it"
+        for topic in spec.later
+        if topic not in spec.publishes
+    ]
+    if not spec.why.strip():
+        problems.append("does not say why it has its size")
     if not spec.triggers:
         problems.append("has no trigger")
     for trigger in spec.triggers:

@@ -45,7 +45,20 @@ def without(mapping: dict[str, Any], *path: str) -> None:
 DAMAGE: dict[str, tuple[Any, str]] = {
     "unknown key of a function": (lambda c: function(c, retries=3), "retries"),
     "unknown key at the top": (lambda c: c.update(extra=1), "extra"),
-    "unknown secrets access": (lambda c: function(c, secrets="write"), "secrets"),
+    "unknown secrets access": (
+        lambda c: function(c, secrets={"telegram-bot-token": "write"}),
+        "secrets",
+    ),
+    "unknown secret": (
+        lambda c: function(c, secrets={"nothing": "read"}),
+        "decide names the unknown secret nothing",
+    ),
+    "later without publishing": (
+        lambda c: function(c, later=["order-planned"]),
+        "decide delivers order-planned later and does not publish it",
+    ),
+    "unknown outside": (lambda c: function(c, outside=["rumours"]), "outside"),
+    "no reason for its size": (lambda c: function(c, why=" "), "decide does not say why"),
     "missing key": (lambda c: without(c, "functions", "decide", "timeout_s"), "timeout_s"),
     "missing delivery": (lambda c: without(c, "delivery", "max_attempts"), "max_attempts"),
     "number is text": (lambda c: function(c, memory_mb="much"), "memory_mb"),
