@@ -113,12 +113,14 @@ def _result(answer: Any) -> int:
 
 READER = Pipeline(
     topics={TOPIC: TopicSpec(event="SignalCreated")},
+    secrets={},
     functions={
         "reader": FunctionSpec(
             summary="Reads.",
             triggers=(Trigger(topic=TOPIC),),
             publishes=(),
-            secrets="none",
+            secrets={},
+            why="A test reads one message at a time.",
             memory_mb=256,
             timeout_s=60,
             max_instances=1,
