@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 
+from common.cloud_settings import (
+    CLOUD_NAMES,
+    SECRET_VERSION,
+    CloudSettings,
+    load_cloud_settings,
+)
 from common.domain.instrument import ALL_VENUES, Venue
 from common.domain.market import INTERVAL_MS
 from common.domain.money import parse_decimal
@@ -21,7 +27,6 @@ _KEY_NAME = re.compile(
     r"PRIVATE|SECRET|SEED|MNEMONIC|WALLET|AGENT|SIGNER|SAPPHIRE.*KEY|\b(.*_)?PK\b", re.IGNORECASE
 )
 _URL = re.compile(r"https?://")
-_SECRET_VERSION = re.compile(r"[A-Za-z0-9_-]{1,200}:[1-9][0-9]{0,8}", re.ASCII)
 _NUMBERED = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -102,10 +107,11 @@ class BreakerSettings:
 class TelegramSettings:
     api_url: str = "https://api.telegram.org"
     chat_id: str | None = None
+    bot_token_secret: str | None = None  # "name:version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(CloudSettings):
     mode: str = "paper"  # paper, live
     store: str = "sqlite"  # sqlite, firestore
     bus: str = "embedded"  # embedded, pubsub
@@ -115,8 +121,6 @@ class Settings:
     venues: tuple[Venue, ...] = ALL_VENUES
     network: str = ""  # mainnet, testnet: where live orders go
     api_token: str | None = field(default=None, repr=False)
-    push_audience: str | None = None  # the URL that OIDC tokens must be minted for
-    push_service_account: str | None = None
     kek_version: str = "1"  # of the key-encryption key, in the secret store
     default_capital: Decimal = Decimal("10000")
     swarm: SwarmSettings = field(default_factory=SwarmSettings)
@@ -151,6 +155,7 @@ _NETWORKS = ("mainnet", "testnet")
 _PREFIX, _ALIKE = "SAPPHIRE_", 0.8  # of the letters behind the prefix, by difflib
 KNOWN = (
     *_CHOICES,
+    *CLOUD_NAMES,
     "SAPPHIRE_API_TOKEN",
     "SAPPHIRE_CAPITAL",
     "SAPPHIRE_DATA_DIR",
@@ -161,8 +166,6 @@ KNOWN = (
     "SAPPHIRE_KELLY_STARTER",
     "SAPPHIRE_LARGE_ORDER",
     "SAPPHIRE_NETWORK",
-    "SAPPHIRE_PUSH_AUDIENCE",
-    "SAPPHIRE_PUSH_SERVICE_ACCOUNT",
     "SAPPHIRE_SLICES",
     "SAPPHIRE_SMALL_ORDER",
     "SAPPHIRE_SYMBOLS",
@@ -193,6 +196,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     swarm = _swarm(environ, problems)
     capital = _decimal(environ, "SAPPHIRE_CAPITAL", Decimal("10000"), problems)
     execution = _execution(environ, problems)
+    cloud = load_cloud_settings(environ, problems)
     if problems:
         raise ConfigurationError("; ".join(problems))
     return Settings(
@@ -203,8 +207,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         project=environ.get("GOOGLE_CLOUD_PROJECT") or "sapphire-local",
         data_dir=environ.get("SAPPHIRE_DATA_DIR") or ".sapphire",
         api_token=environ.get("SAPPHIRE_API_TOKEN") or None,
-        push_audience=environ.get("SAPPHIRE_PUSH_AUDIENCE") or None,
-        push_service_account=environ.get("SAPPHIRE_PUSH_SERVICE_ACCOUNT") or None,
+        **{each.name: getattr(cloud, each.name) for each in fields(cloud)},
         kek_version=kek_version,
         default_capital=capital,
         swarm=swarm,
@@ -213,6 +216,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         telegram=TelegramSettings(
             api_url=environ.get("TELEGRAM_API_URL") or TelegramSettings().api_url,
             chat_id=environ.get("TELEGRAM_CHAT_ID") or None,
+            bot_token_secret=environ.get("TELEGRAM_BOT_TOKEN_SECRET") or None,
         ),
         venue_urls={
             venue: environ[f"{venue}_API_URL"]
@@ -311,7 +315,7 @@ def _check_venues(environ: Mapping[str, str], problems: list[str]) -> None:
     problems += [
         f"{name} must be NAME:VERSION of a secret, with a version's number"
         for name in secrets
-        if environ.get(name) and not _SECRET_VERSION.fullmatch(environ[name])
+        if environ.get(name) and not SECRET_VERSION.fullmatch(environ[name])
     ]
 
 
