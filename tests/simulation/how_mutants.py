@@ -144,7 +144,6 @@ HOW_MUTANTS: tuple[Plant, ...] = (
     parent_forgets_fills,
     parent_rest_not_reserved,
     halt_cancels_nothing,
-    flat_by_our_own_books,
     totals_not_counted,
     messages_not_counted,
     nonces_by_the_clock,

@@ -23,7 +23,6 @@ TRIED_FIRST = {
     "totals_not_counted": 12,
     "stop_refused_beside_a_resting_entry": 103,
     "parent_rest_not_reserved": 73,
-    "flat_by_our_own_books": 213,
 }
 """A seed that saw the rarer ones, to save the search for it; any other seed is as good."""
 

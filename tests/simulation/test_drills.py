@@ -9,16 +9,17 @@ from random import Random
 
 import pytest
 
-from common.books import FLATTENS, ORDER_INTENTS, PARENT_ORDERS
+from common.books import EXPOSURES, FLATTENS, ORDER_INTENTS, PARENT_ORDERS
 from common.domain.flatten import Flatten, FlattenStatus
 from common.domain.order import IntentStatus, OrderPurpose
 from common.domain.parent_order import ParentStatus
 from common.domain.scope import PLATFORM_SCOPE, Scope
 from common.errors import DeniedError, TransientError
 from common.how.trading_state import TradingState, state_ref
-from common.ports import Ref
+from common.ports import Ref, Update
 from common.wire import from_document
 from functions.api.ops import StateWish, change_state, request_flatten
+from tests.simulation.how_mutants import flat_by_our_own_books
 from tests.simulation.people import SCOPES
 from tests.simulation.run import Run
 from tests.simulation.scenario import begin, drain_a_while, finish, rates_for, trade_a_minute
@@ -176,6 +177,49 @@ async def test_flatten_drill_when_instances_die_on_the_way_then_flat_all_the_sam
         assert list(not_flat(run.store, run.venues, flatten)) == [], f"seed {seed}"
         await finish(run)
     assert died > CHUNK, "nobody died"
+
+
+async def test_flatten_drill_when_our_books_lost_what_a_venue_holds_then_not_called_flat() -> None:
+    """As after a restore from a backup: the venue is asked, and what we think does not count."""
+    assert await _flat_and_held_after_a_loss() == []
+
+
+async def test_flatten_drill_when_the_venues_are_not_asked_then_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flat_by_our_own_books(monkeypatch)
+    assert await _flat_and_held_after_a_loss()
+
+
+async def _flat_and_held_after_a_loss() -> list[str]:
+    """What venues still hold of flattens that are called FLAT."""
+    found: list[str] = []
+    lost = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + CHUNK // 2):
+        run = await _traded_for_a_while(seed)
+        lost += await _lose_holdings(run)
+        flatten_id = await _flatten(run, PLATFORM_SCOPE)
+        for _ in range(2):
+            await drain_a_while(run, ROUND)
+        flatten = _of_flatten(run, flatten_id)
+        if flatten.status is FlattenStatus.FLAT:
+            found += not_flat(run.store, run.venues, flatten)
+        await finish(run)
+    assert lost > CHUNK // 4, "a drill in which nothing is lost proves little"
+    return found
+
+
+async def _lose_holdings(run: Run) -> int:
+    """Every account's, and what they were reserved for: as if it had never traded."""
+    documents = run.store.documents(EXPOSURES)
+    run.world.undisturbed = True
+    for key, data in documents.items():
+        found = run.store.peek(Ref(EXPOSURES, key))
+        assert found is not None
+        empty = data | {"holdings": {}, "reservations": {}}
+        await run.store.commit([Update(found.ref, empty, found.version)])
+    run.world.undisturbed = False
+    return sum(bool(data["holdings"]) for data in documents.values())
 
 
 @pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + POINTS, CHUNK))
