@@ -84,6 +84,9 @@ DUPLICATE_GUARDS = "duplicate_guards"
 RETIRED_AGENT_ADDRESSES = "retired_agent_addresses"
 SEALED_IVS = "sealed_ivs"
 WATCHED_SYMBOLS = "watched_symbols"
+TICK_CLAIMS = "tick_claims"
+PRINCIPALS = "principals"
+WALLET_NONCES = "wallet_nonces"
 
 
 def book_named(name: str) -> Book:

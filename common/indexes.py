@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from common.books import (
     AUDIT,
     BOOKS,
+    CANDLE_HOURS,
     DECISIONS,
     FILLS,
     FLATTENS,
+    IDEMPOTENCY_KEYS,
+    MESSAGE_COUNTS,
     NOTIFICATIONS,
     ORDER_INTENTS,
     ORDER_THROTTLES,
     ORDERS,
     OUTBOX,
     PARENT_ORDERS,
+    PLAN_APPROVALS,
     POSITION_EXITS,
+    PROCESSED_TICKS,
     REJECTED_EVENTS,
+    RISK_TOTALS,
     TRADING_STATE,
+    WALLET_NONCES,
+    WATCHED_SYMBOLS,
     Book,
 )
 
@@ -91,3 +99,16 @@ INDEXES: tuple[Index, ...] = (
     Index(OUTBOX, (), "occurred_at"),
     Index(REJECTED_EVENTS, (), "at", descending=True),
 )
+
+EXPIRING: tuple[str, ...] = (
+    CANDLE_HOURS,
+    IDEMPOTENCY_KEYS,
+    MESSAGE_COUNTS,
+    PLAN_APPROVALS,
+    PROCESSED_TICKS,
+    REJECTED_EVENTS,
+    RISK_TOTALS,
+    WALLET_NONCES,
+    WATCHED_SYMBOLS,
+)
+"""Collections in which some document has a time to live: Firestore must be told where to look."""

@@ -41,11 +41,12 @@ class FunctionSpec:
     triggers: tuple[Trigger, ...]
     publishes: tuple[str, ...]
     secrets: dict[str, Literal["read", "add"]]
-    why: str  # of its memory, timeout, instances and concurrency
+    why: str  # of its memory, cpu, timeout, instances and concurrency
     memory_mb: int
     timeout_s: int
     max_instances: int
-    concurrency: int | None = None  # requests at once in an instance; None: the platform's default
+    concurrency: int | None = None  # requests at once in an instance; None: one
+    cpu: int | None = None  # whole vCPUs; None: the platform's share for the memory
     later: tuple[str, ...] = ()  # of `publishes`: what it may ask to be delivered at a later time
     roles: tuple[str, ...] = ()  # of the project, without "roles/"
     outside: tuple[Literal["prices", "venues", "text", "people"], ...] = ()  # whose words it reads
@@ -169,14 +170,10 @@ def _spec_problems(spec: FunctionSpec, pipeline: Pipeline) -> list[str]:
         for cron in spec.schedules
         if len(cron.split()) != 5
     ]
-    if (
-        min(
-            spec.memory_mb,
-            spec.timeout_s,
-            spec.max_instances,
-            1 if spec.concurrency is None else spec.concurrency,
-        )
-        < 1
-    ):
+    concurrency = 1 if spec.concurrency is None else spec.concurrency
+    cpu = 1 if spec.cpu is None else spec.cpu
+    if min(spec.memory_mb, spec.timeout_s, spec.max_instances, concurrency, cpu) < 1:
         problems.append("has a limit that is not above 0")
+    if concurrency > 1 and spec.cpu is None:
+        problems.append("takes several requests at once, which needs a whole cpu")
     return problems

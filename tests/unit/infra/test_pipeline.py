@@ -79,6 +79,11 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "bad schedule": (lambda c: function(c, triggers=[{"schedule": "hourly"}]), "'hourly'"),
     "no instances": (lambda c: function(c, max_instances=0), "decide has a limit"),
     "no concurrency": (lambda c: function(c, concurrency=0), "decide has a limit"),
+    "no cpu": (lambda c: function(c, cpu=0), "decide has a limit"),
+    "several at once on a part of a cpu": (
+        lambda c: function(c, concurrency=2),
+        "decide takes several requests at once, which needs a whole cpu",
+    ),
     "event without a topic": (lambda c: without(c, "topics", "order-unknown"), "exactly once"),
     "event twice": (
         lambda c: c["topics"].update({"again": {"event": "OrderPlanned"}}),
