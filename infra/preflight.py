@@ -14,6 +14,7 @@ from common.ports import Clock
 from common.reporting.preflight import run_preflight
 from common.reporting.preflight_ports import PreflightLine, PreflightPorts, TimeTold
 from infra.bootstrap import Runtime
+from infra.outside.cloud import guarding_transport
 from infra.venues.availability import live_refusal, live_refusals
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ async def preflight_of(runtime: Runtime, *, running: bool = True) -> tuple[Prefl
     settings = runtime.settings
 
     async def check_messenger() -> str | None:
+        from infra.telegram.late_messenger import LateMessenger
         from infra.telegram.messenger import TelegramMessenger
 
         messenger = runtime.make_messenger()
-        if isinstance(messenger, TelegramMessenger):
+        if isinstance(messenger, TelegramMessenger | LateMessenger):
             return await messenger.check()
         return None if messenger is None else "a messenger of its own"
 
@@ -72,7 +74,10 @@ async def ask_time(sources: Sequence[tuple[str, str]], clock: Clock) -> TimeTold
     """What the first of `sources` (label, address) that answers says; all are asked at once."""
     import httpx
 
-    async with httpx.AsyncClient(timeout=ASK_TIME_S, follow_redirects=False) as client:
+    transport = guarding_transport(httpx.Limits())
+    async with httpx.AsyncClient(
+        timeout=ASK_TIME_S, follow_redirects=False, transport=transport
+    ) as client:
         answers = await asyncio.gather(
             *(_ask_one(client, label, url, clock) for label, url in sources)
         )

@@ -184,6 +184,14 @@ class RevokeKey(Payload):
     venue: KeyedVenue
 
 
+class WalletNonceWish(Payload):
+    """The wallet that is about to sign a message."""
+
+    model_config = _example(wallet=_WALLET)
+
+    wallet: Address
+
+
 class PercentageSize(Payload):
     """In percent of the deployment's capital: 5 is 5 %."""
 

@@ -18,6 +18,7 @@ from common.errors import (
     TransientError,
 )
 from common.ports import Clock
+from infra.outside.cloud import guarding_transport
 from infra.venues.fields import as_list, as_object, whole
 from infra.venues.hyperliquid.parse import (
     AssetContext,
@@ -159,11 +160,13 @@ class HyperliquidFeed:
         if self._client is None:
             import httpx
 
+            limits = httpx.Limits(max_connections=8, max_keepalive_connections=4)
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(8.0, connect=3.0),
-                limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
+                limits=limits,
                 follow_redirects=False,
                 headers=ACCEPT,
+                transport=guarding_transport(limits),
             )
         return self._client
 

@@ -12,6 +12,7 @@ from common.config import TelegramSettings
 from common.domain.notification import Notification
 from common.errors import ConfigurationError, RateLimitedError, RejectedError, TransientError
 from common.ports import Clock
+from infra.outside.cloud import guarding_transport
 
 if TYPE_CHECKING:
     import httpx
@@ -114,10 +115,12 @@ class TelegramMessenger:
         if self._client is None:
             import httpx
 
+            limits = httpx.Limits(max_connections=2, max_keepalive_connections=1)
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(10.0, connect=5.0),
-                limits=httpx.Limits(max_connections=2, max_keepalive_connections=1),
+                limits=limits,
                 follow_redirects=False,
+                transport=guarding_transport(limits),
             )
         return self._client
 

@@ -14,6 +14,7 @@ from common.errors import (
     SapphireError,
     TransientError,
 )
+from infra.outside.cloud import guarding_transport
 from infra.whole_body import ACCEPT, BodyRefusedError, whole_body
 
 if TYPE_CHECKING:
@@ -137,13 +138,14 @@ class VenueHttp:
         if self._client is None:
             import httpx
 
+            limits = httpx.Limits(max_connections=64, max_keepalive_connections=8)
             self._client = httpx.AsyncClient(
                 base_url=self._base_url,
                 headers=self._headers,
                 timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_S),
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=8),
+                limits=limits,
                 follow_redirects=False,
-                transport=self._transport,
+                transport=self._transport or guarding_transport(limits),
             )
         return self._client
 

@@ -9,6 +9,7 @@ from common.wire import JsonObject, to_document
 from functions.api.deployments import deploy
 from functions.api.payloads import DeployV2, DeployV3
 from functions.api.records import required
+from functions.api.wallets import WalletProof, WalletProofOf
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
 from infra.web.requests import RecordId, RuntimeOf, StrictRoute
@@ -19,15 +20,15 @@ _KEY_FIELDS = ("agent_address", "key_version", "status", "code", "checked_at")
 
 
 @router.post("/api/v3/agents/deploy", status_code=201)
-async def deploy_v3(body: DeployV3, runtime: RuntimeOf) -> JsonObject:
+async def deploy_v3(body: DeployV3, runtime: RuntimeOf, proof: WalletProofOf) -> JsonObject:
     """Deploy a V3 agent. The same request again returns the same deployment."""
-    return await _deploy(body, V3, runtime)
+    return await _deploy(body, V3, runtime, proof)
 
 
 @router.post("/api/agents/deploy", status_code=201)
-async def deploy_v2(body: DeployV2, runtime: RuntimeOf) -> JsonObject:
+async def deploy_v2(body: DeployV2, runtime: RuntimeOf, proof: WalletProofOf) -> JsonObject:
     """Deploy a V2 agent to its venues, in order of priority."""
-    return await _deploy(body, V2, runtime)
+    return await _deploy(body, V2, runtime, proof)
 
 
 @router.get("/api/v3/deployments/{id}")
@@ -42,7 +43,10 @@ async def get_v2(id: RecordId, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 
     return await _get(id, V2, runtime)
 
 
-async def _deploy(body: DeployV2 | DeployV3, book: Book, runtime: Runtime) -> JsonObject:
+async def _deploy(
+    body: DeployV2 | DeployV3, book: Book, runtime: Runtime, proof: WalletProof
+) -> JsonObject:
+    await proof.require("deploy", agent_id=body.agent_id, wallet=body.user_wallet)
     deployment, messages = await deploy(
         body,
         book=book,

@@ -1,0 +1,1 @@
+"""Which addresses our requests may go to: hosts of the public Internet, and nothing inside."""

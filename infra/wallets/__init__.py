@@ -1,0 +1,1 @@
+"""Who owns a wallet: messages of ERC-4361, their signatures, and nonces that are used once."""
