@@ -1,6 +1,8 @@
 """Audit rows: created in the same commit as what they tell of, never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 
 from common.books import AUDIT
@@ -8,6 +10,23 @@ from common.domain.identifiers import digest, prefixed_id
 from common.domain.moment import iso
 from common.ports import Create, Ref
 from common.wire import JsonObject, canonical_json
+
+_request: ContextVar[Mapping[str, str]] = ContextVar("sapphire_audit_request", default={})  # noqa: B039 - nobody can change it: it is read, and replaced
+
+
+@contextmanager
+def asked_by(name: str, principal_id: str) -> Iterator[None]:
+    """Rows made inside also say whose request they come from; the name only where they name nobody.
+
+    So no act that the API comes to know can be left without it. Empty texts: nobody's request,
+    as work that is only begun by one.
+    """
+    facts = {"by": name, "principal": principal_id} if principal_id else {}
+    token = _request.set(facts)
+    try:
+        yield
+    finally:
+        _request.reset(token)
 
 
 def audit_write(
@@ -30,7 +49,7 @@ def audit_write(
         "subject_id": subject_id,
         "step": str(step),
         "at": iso(at),
-        "facts": {name: str(value) for name, value in facts.items()},
+        "facts": {name: str(value) for name, value in {**_request.get(), **facts}.items()},
         "previous": previous,
     }
     row["hash"] = row_hash(row)

@@ -4,7 +4,9 @@ from functools import cache
 
 from fastapi import FastAPI
 
+from functions.api.permissions import PERMISSIONS
 from functions.api.routes import (
+    access,
     agents,
     analytics,
     decisions,
@@ -23,8 +25,10 @@ from functions.api.routes import (
     throttles,
     trading,
     venues,
+    wallets,
 )
 from infra.web.application import create_application
+from infra.web.entrance import Entrance
 
 NOUNS = (
     front,
@@ -45,9 +49,17 @@ NOUNS = (
     throttles,
     preflight,
     notifications,
+    access,
+    wallets,
 )
 
 
 @cache
 def application() -> FastAPI:
-    return create_application(noun.router for noun in NOUNS)
+    return create_application((noun.router for noun in NOUNS), PERMISSIONS)
+
+
+@cache
+def entrance() -> Entrance:
+    """What requests meet first."""
+    return Entrance(application(), {"/health": front.health_body})

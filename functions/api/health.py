@@ -25,6 +25,7 @@ class _Reading:
     store: DocumentStore
     taken_at: float
     components: JsonObject
+    config: JsonObject
 
 
 class Health:
@@ -35,35 +36,33 @@ class Health:
         self._reading: _Reading | None = None
 
     async def report(self, *, store: DocumentStore, clock: Clock, settings: Settings) -> JsonObject:
-        components = await self._components(store, clock, settings)
+        now, last = time.monotonic(), self._reading
+        if last is None or last.store is not store or now - last.taken_at >= KEPT_S:
+            components = await _read(store, clock, settings)
+            last = self._reading = _Reading(store, now, components, _config(settings))
+        components = last.components
         running = components["store"] == "ok" and components["market_data"] == "fresh"
-        swarm = settings.swarm
         return {
             "status": "healthy" if running else "degraded",
             "version": VERSION,
             "orchestrator": {
                 "running": running,
                 "uptime_seconds": round(time.monotonic() - self._started_at, 3),
-                "config": {
-                    "mode": settings.mode,
-                    "feed": settings.feed,
-                    "interval": swarm.interval,
-                    "symbols": list(swarm.symbols),
-                    "venues": [venue.value for venue in settings.venues],
-                },
+                "config": last.config,
                 "components": components,
             },
         }
 
-    async def _components(
-        self, store: DocumentStore, clock: Clock, settings: Settings
-    ) -> JsonObject:
-        now = time.monotonic()
-        last = self._reading
-        if last is None or last.store is not store or now - last.taken_at >= KEPT_S:
-            components = await _read(store, clock, settings)
-            last = self._reading = _Reading(store, now, components)
-        return last.components
+
+def _config(settings: Settings) -> JsonObject:
+    swarm = settings.swarm
+    return {
+        "mode": settings.mode,
+        "feed": settings.feed,
+        "interval": swarm.interval,
+        "symbols": list(swarm.symbols),
+        "venues": [venue.value for venue in settings.venues],
+    }
 
 
 async def _read(store: DocumentStore, clock: Clock, settings: Settings) -> JsonObject:

@@ -28,12 +28,14 @@ from common.reporting.equity_days import (
 )
 from common.reporting.portfolio import Listing, Portfolio, value_portfolio
 from common.wire import from_document
+from functions.api.decoded import Decoded
 from functions.api.records import SCAN_MAX, scan
 from functions.api.signals import marks_of
 
 PAGE = 500
 CURVE_FILLS_MAX = 1000
 FINE_MAX = timedelta(days=14)
+_all_positions = Decoded(Position)
 
 
 async def read_portfolio(
@@ -47,13 +49,12 @@ async def read_portfolio(
     At most 5,000 positions of each book, deployments of each book, and accounts are added up.
     Without `instruments` nobody knows what is dust.
     """
-    where = (Where("deployment_id", "==", deployment_id),) if deployment_id else ()
-    positions: list[Position] = []
-    complete = True
-    for book in BOOKS.values():
-        found = await scan(store, Query(book.positions, where, limit=PAGE))
-        positions += [from_document(Position, document.data) for document in found]
-        complete = complete and len(found) < SCAN_MAX
+    documents, complete = await _position_documents(store, deployment_id)
+    positions = (
+        [from_document(Position, document.data) for document in documents]
+        if deployment_id
+        else _all_positions.all(store, documents)
+    )
     capitals, funded = await _capitals_and_accounts(store, deployment_id)
     complete = complete and max(len(capitals), len(funded)) < SCAN_MAX
     open_ones = [position for position in positions if position.signed_qty]
@@ -65,6 +66,20 @@ async def read_portfolio(
         listing=await _listing(instruments, {each.venue for each in open_ones}),
     )
     return replace(portfolio, complete=complete)
+
+
+async def _position_documents(
+    store: DocumentStore, deployment_id: str | None
+) -> tuple[list[Document], bool]:
+    """Those of both books, and whether these are all."""
+    where = (Where("deployment_id", "==", deployment_id),) if deployment_id else ()
+    documents: list[Document] = []
+    complete = True
+    for book in BOOKS.values():
+        found = await scan(store, Query(book.positions, where, limit=PAGE))
+        documents += found
+        complete = complete and len(found) < SCAN_MAX
+    return documents, complete
 
 
 async def _capitals_and_accounts(

@@ -14,6 +14,7 @@ from common.domain.identifiers import prefixed_id
 from common.domain.instrument import OrderType
 from common.domain.order import IntentStatus, Order, OrderIntent
 from common.domain.parent_order import OPEN_PARENTS
+from common.domain.principal import SOMEBODY
 from common.domain.scope import PLATFORM_SCOPE, Scope, ScopeKind, agent_scope
 from common.errors import ConflictError, DeniedError, InvalidInputError
 from common.execution.by_hand import Sighting
@@ -34,8 +35,6 @@ from common.wire import from_document
 from functions.api.records import required
 
 TRIES = 8
-SOMEBODY = "operator over the API"
-"""Who asks without a name: all that the one token says of them."""
 _IS_UNRESOLVED = Where("status", "==", IntentStatus.UNRESOLVED.value)
 _IS_HALTED = Where("state", "==", TradingState.HALTED.value)
 _IS_OPEN = Where("status", "in", tuple(each.value for each in OPEN_FLATTENS))

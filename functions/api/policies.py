@@ -32,6 +32,7 @@ async def set_policy(
     deployment_id: str,
     wish: SetPolicy,
     *,
+    by: str,
     book: Book,
     store: DocumentStore,
     clock: Clock,
@@ -68,7 +69,7 @@ async def set_policy(
             deployment_id=deployment_id,
             version=last + 1,
             rules=rules,
-            changed_by=wish.by,
+            changed_by=by,
             changed_at=clock.now(),
         )
         version = create(version_ref(deployment_id, policy.version), policy)

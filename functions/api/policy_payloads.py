@@ -19,7 +19,6 @@ from infra.web.fields import Amount, Fraction, Name, Payload, Percentage, Symbol
 Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 DAYS: tuple[str, ...] = get_args(Day)
 TIME_LIMIT_MAX_S = 366 * 86_400
-SOMEBODY = "operator over the API"  # all that the one token says of who it is
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _HUNDRED = Decimal(100)
@@ -173,7 +172,7 @@ class SetPolicy(Payload):
     )
 
     rules: RulesPayload
-    by: Name = SOMEBODY
+    by: Name | None = None
 
 
 def policy_view(policy: Policy) -> JsonObject:

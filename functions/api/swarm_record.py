@@ -1,6 +1,8 @@
 """What the swarm's four agents have done, from decisions and fills."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from common.books import DECISIONS, FILLS, V3
 from common.domain.order import FillRecord
@@ -24,12 +26,23 @@ class SwarmMember:
     health: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What followed from the last fills: `backers` by signal, `records` by agent."""
+
+    fills: tuple[tuple[str, str], ...] = ()  # id and version of each
+    backers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    records: Mapping[str, AgentRecord] = field(default_factory=dict)
+
+
+_known: WeakKeyDictionary[DocumentStore, _Known] = WeakKeyDictionary()
+"""Nothing of it can change but with the fills: a decision never does, nor which one a signal is of.
+To read 250 of them, with all their inputs, for each look at the agents would be most of its time.
+"""
+
+
 async def swarm_record(store: DocumentStore) -> list[SwarmMember]:
-    query = Query(FILLS, order_by="recorded_at", descending=True, limit=FILLS_MAX)
-    page = await store.query(query)
-    fills = [from_document(FillRecord, document.data) for document in reversed(page.documents)]
-    supporters = await _supporters(store, fills)
-    records = agent_records([agent.agent_id for agent in ROSTER], fills, supporters)
+    records = await _records(store)
     stances = await _stances(store)
     return [
         SwarmMember(
@@ -43,9 +56,23 @@ async def swarm_record(store: DocumentStore) -> list[SwarmMember]:
     ]
 
 
-async def _supporters(store: DocumentStore, fills: list[FillRecord]) -> dict[str, list[str]]:
+async def _records(store: DocumentStore) -> Mapping[str, AgentRecord]:
+    query = Query(FILLS, order_by="recorded_at", descending=True, limit=FILLS_MAX)
+    documents = (await store.query(query)).documents[::-1]
+    present = tuple((document.ref.id, document.version) for document in documents)
+    known = _known.get(store) or _Known()
+    if present != known.fills or not known.records:
+        fills = [from_document(FillRecord, document.data) for document in documents]
+        ids = sorted({record.signal_id for record in fills if record.book == V3.name})
+        kept = {each: known.backers[each] for each in ids if each in known.backers}
+        backers = kept | await _read_backers(store, [each for each in ids if each not in kept])
+        records = agent_records([agent.agent_id for agent in ROSTER], fills, backers)
+        known = _known[store] = _Known(fills=present, backers=backers, records=records)
+    return known.records
+
+
+async def _read_backers(store: DocumentStore, ids: list[str]) -> dict[str, tuple[str, ...]]:
     """For each signal of the swarm: the agents that voted for its direction."""
-    ids = sorted({record.signal_id for record in fills if record.book == V3.name})
     signals = await store.get_many([Ref(V3.signals, signal_id) for signal_id in ids])
     decided = {
         signal_id: document.data["signal"]["decision_id"]
@@ -60,13 +87,13 @@ async def _supporters(store: DocumentStore, fills: list[FillRecord]) -> dict[str
     }
 
 
-def _backers(decision: JsonObject) -> list[str]:
+def _backers(decision: JsonObject) -> tuple[str, ...]:
     direction = decision["consensus"]["action"]
-    return [
+    return tuple(
         vote["agent"]
         for vote in decision["votes"]
         if vote["stance"] == "VOTED" and vote["action"] == direction
-    ]
+    )
 
 
 async def _stances(store: DocumentStore) -> dict[str, set[str]]:

@@ -47,6 +47,7 @@ def run_change(verb: str, arguments: argparse.Namespace) -> int:
         except TransientError as error:
             hint = "; --offline has the next start halted" if verb == "halt" else ""
             raise TransientError(f"{error}{hint}") from None
+        wish |= {"by": _own_name(server, record, wish)}
         warning = warning_of_server(server, scope)
         stopped = _still_stopped(server) if verb == "resume" and scope == PLATFORM_SCOPE else []
     what = _WHAT_NOW.get(str(record["state"]), "")
@@ -82,6 +83,18 @@ def _halt_offline(arguments: argparse.Namespace, scope: Scope, wish: dict[str, s
     sentence = state_sentence(record, scope, wish)
     _tell(record, sentence, what, warning=warning, as_json=arguments.json)
     return 0
+
+
+def _own_name(server: ServerClient, record: dict[str, Any], wish: dict[str, str]) -> str:
+    """What the server keeps for ours: whoever has a token of its own acts in its own name alone."""
+    told = wish["by"]
+    if record.get("changed_by") == told or record.get("reason") != wish["reason"]:
+        return told
+    try:
+        me = server.get("/api/access/me")
+    except SapphireError:
+        return told
+    return told if me.get("kind") == "built-in" else str(me.get("name"))
 
 
 def _still_stopped(server: ServerClient) -> list[str]:

@@ -11,7 +11,16 @@ from starlette.responses import Response
 
 from common.config import VERSION
 from common.errors import SapphireError
-from infra.web.guard import PUBLIC_PATHS, Authentication, ProblemBoundary, StrictBody, told
+from infra.web.authorisation import Authorisation, Permissions, flat_routes
+from infra.web.cors import CrossOrigin
+from infra.web.guard import (
+    PUBLIC_PATHS,
+    Authentication,
+    ProblemBoundary,
+    StrictBody,
+    TimeLimit,
+    told,
+)
 from infra.web.idempotency import Idempotency
 from infra.web.problems import http_problem, validation_problem
 
@@ -44,7 +53,9 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def create_application(routers: Iterable[APIRouter]) -> FastAPI:
+def create_application(routers: Iterable[APIRouter], permissions: Permissions) -> FastAPI:
+    """Whoever has no role for a route of `routers` gets 403 before the body is read."""
+    nouns = tuple(routers)
     application = Application(
         title="Sapphire",
         version=VERSION,
@@ -53,13 +64,16 @@ def create_application(routers: Iterable[APIRouter]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
+            Middleware(CrossOrigin),
             Middleware(ProblemBoundary),
-            Middleware(Authentication),
+            Middleware(TimeLimit),
+            Middleware(Authentication, urgent=permissions.urgent),
+            Middleware(Authorisation, routes=flat_routes(nouns), permissions=permissions),
             Middleware(StrictBody),
             Middleware(Idempotency),
         ],
     )
-    for router in routers:
+    for router in nouns:
         application.include_router(router)
     application.add_exception_handler(SapphireError, _on_error)
     application.add_exception_handler(RequestValidationError, _on_validation_error)

@@ -1,17 +1,20 @@
-"""What every request passes before its route: problems, token, body. Plain ASGI."""
+"""What every request passes before its route: problems, time, token, body. Plain ASGI."""
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common.errors import ConfigurationError, SapphireError, UnauthenticatedError
+from common.errors import SapphireError, UnauthenticatedError
+from common.ports import DocumentStore
 from infra import bootstrap
-from infra.bearer import bearer_token, same_token
+from infra.gcp.logging import log_event
+from infra.web.access import Access
 from infra.web.body import MAX_BYTES, parse_json
 from infra.web.pages import DOCS
+from infra.web.platform import caller_address, on_cloud_run
 from infra.web.problems import Problem, problem_of
 
 PUBLIC_PATHS = frozenset({"/", "/health"})
@@ -22,7 +25,10 @@ SIGN_IN_PATH = "/docs"
 
 JSON_KEY = "sapphire.json"
 PRINCIPAL_KEY = "sapphire.principal"
+ACCESS_KEY = "sapphire.access"
 BODY_TIMEOUT_S = 20.0
+REQUEST_TIMEOUT_S = 55.0
+"""Below the function's own 60 s, behind which Cloud Run would say 504 without a reason."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _HEADERS = (
@@ -35,6 +41,7 @@ _HEADERS = (
         b" connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _log = logging.getLogger("sapphire.api")
 
 
@@ -54,7 +61,8 @@ class ProblemBoundary:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                more = (*_HEADERS, _HSTS) if on_cloud_run() else _HEADERS
+                message["headers"] = [*message.get("headers", ()), *more]
             await send(message)
 
         try:
@@ -83,26 +91,71 @@ def told(error: SapphireError, *, method: str, path: str) -> Problem:
     return problem
 
 
-class Authentication:
-    """Lets a request pass that is public or bears the token (settings.api_token)."""
+class TimeLimit:
+    """Ends a request that takes too long. What it had committed by then stands."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS:
-            expected = bootstrap.current().settings.api_token
-            if not expected:
-                raise ConfigurationError("SAPPHIRE_API_TOKEN is not set; nobody can sign in")
-            try:
-                check_bearer(scope["headers"], expected)
-            except UnauthenticatedError:
-                if scope["path"] != SIGN_IN_PATH or not _reads_html(scope):
-                    raise
+        limit = asyncio.timeout(REQUEST_TIMEOUT_S if scope["type"] == "http" else None)
+        try:
+            async with limit:
+                await self._app(scope, receive, send)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            detail = "it took too long, and may have been done all the same; look before you repeat"
+            raise Problem(504, "REQUEST_TIMEOUT", detail) from None
+
+
+class Authentication:
+    """Lets a request pass that is public, or bears the token of a principal."""
+
+    def __init__(self, app: ASGIApp, urgent: frozenset[tuple[str, str]] = frozenset()) -> None:
+        self._app = app
+        self._urgent = urgent
+        # One a store: in the cloud that is one a process, in tests each has its own.
+        self._access: WeakKeyDictionary[DocumentStore, Access] = WeakKeyDictionary()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+            await self._app(scope, receive, send)
+            return
+        runtime = bootstrap.current()
+        access = self._access.get(runtime.store)
+        if access is None:
+            access = self._access[runtime.store] = Access()
+        scope[ACCESS_KEY] = access
+        address = caller_address(scope)
+        try:
+            scope[PRINCIPAL_KEY] = await access.principal_of(
+                scope["headers"],
+                runtime,
+                address=address,
+                urgent=(scope["method"], scope["path"]) in self._urgent,
+            )
+        except UnauthenticatedError as error:
+            if scope["path"] == SIGN_IN_PATH and _reads_html(scope):
                 await _sign_in_page()(scope, receive, send)
                 return
-            scope[PRINCIPAL_KEY] = "operator"
+            access.failed(address)
+            _tell_failure(scope, error)
+            raise
         await self._app(scope, receive, send)
+
+
+def _tell_failure(scope: Scope, error: UnauthenticatedError) -> None:
+    """The line that the alert on failed sign-ins counts."""
+    log_event(
+        logging.WARNING,
+        "auth failure",
+        function="api",
+        code="UNAUTHENTICATED",
+        status=401,
+        step=scope["method"],
+        reason=str(error),
+    )
 
 
 def _reads_html(scope: Scope) -> bool:
@@ -112,18 +165,6 @@ def _reads_html(scope: Scope) -> bool:
 def _sign_in_page() -> HTMLResponse:
     """401 with the reference page, which holds no data and asks for the token."""
     return HTMLResponse(DOCS, status_code=401, headers={"www-authenticate": "Bearer"})
-
-
-def check_bearer(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
-    """Compare in constant time.
-
-    Raises:
-        UnauthenticatedError: no token, more than one, or another.
-    """
-    given = [value for name, value in headers if name.lower() == b"authorization"]
-    token = bearer_token({"authorization": given[0].decode("latin-1")}) if given else ""
-    if len(given) != 1 or not same_token(token, expected):
-        raise UnauthenticatedError("no valid bearer token")
 
 
 class StrictBody:

@@ -6,6 +6,7 @@ When a process dies in between, the key stays taken until the lease is over; the
 the same ids from the key and finds what the first one wrote.
 """
 
+import json
 import logging
 import re
 from dataclasses import dataclass
@@ -19,20 +20,37 @@ from common.books import IDEMPOTENCY_KEYS
 from common.documents import Stored, load
 from common.domain.identifiers import digest
 from common.domain.moment import UtcDatetime
+from common.domain.principal import Principal
 from common.errors import ConflictError, TransientError
 from common.ports import Create, Delete, Ref
-from common.wire import canonical_json, to_document
+from common.wire import to_document
 from infra import bootstrap
+from infra.web.canonical import canonical_body
 from infra.web.guard import JSON_KEY, PRINCIPAL_KEY
+from infra.web.platform import on_cloud_run
 from infra.web.problems import Problem
 
 NONCE_KEY = "sapphire.nonce"
+MAKES_ORDERS = frozenset(
+    {"/api/trading/execute", "/api/v3/signals/generate", "/api/signals/generate"}
+)
+"""Of a POST here that is repeated without a key, nobody could say that it is the same order."""
 LEASE = timedelta(seconds=90)  # longer than the function may run
 KEPT_FOR = timedelta(hours=24)
 KEY_PATTERN = re.compile(r"[\x20-\x7e]{1,255}")
 
 INPROGRESS, DONE = "INPROGRESS", "DONE"
 _METHODS = frozenset({"POST", "PUT"})
+_ONCE_KEY = "sapphire.once"
+_SHOWN_ONCE = json.dumps(
+    {
+        "type": "urn:sapphire:problem:shown-once",
+        "title": "Conflict",
+        "status": 409,
+        "detail": "it is done, and its answer held a secret that is shown once",
+        "code": "SHOWN_ONCE",
+    }
+)
 _log = logging.getLogger("sapphire.api")
 
 
@@ -61,13 +79,17 @@ class Idempotency:
             return
         key = _key_of(scope)
         if key is None:
+            if scope["path"] in MAKES_ORDERS and on_cloud_run():
+                raise _missing()
             scope[NONCE_KEY] = uuid4().hex
             await self._app(scope, receive, send)
             return
-        name = digest(scope.get(PRINCIPAL_KEY, ""), scope["path"], key)
+        principal: Principal | None = scope.get(PRINCIPAL_KEY)
+        asker = principal.principal_id if principal else ""
+        name = digest(asker, scope["path"], key)
         scope[NONCE_KEY] = name
         # A body's canonical form: its white space and the order of its keys change nothing.
-        content = canonical_json(_texts(scope.get(JSON_KEY)))
+        content = canonical_body(scope.get(JSON_KEY))
         await self._once(_Claim(name, digest(scope["method"], content)), scope, receive, send)
 
     async def _once(self, claim: "_Claim", scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +99,9 @@ class Idempotency:
                 stored.body or "",
                 status_code=stored.status or 200,
                 headers={"Idempotency-Replayed": "true"},
-                media_type="application/json",
+                media_type="application/json"
+                if (stored.status or 200) < 300
+                else "application/problem+json",
             )
             await replay(scope, receive, send)
             return
@@ -92,12 +116,19 @@ class Idempotency:
             await claim.drop()
             raise
         status, body = _answer_of(messages)
-        if 200 <= status < 300:
+        if scope.get(_ONCE_KEY) and 200 <= status < 300:
+            await claim.finish(409, _SHOWN_ONCE)
+        elif 200 <= status < 300:
             await claim.finish(status, body)
         else:
             await claim.drop()
         for message in messages:
             await send(message)
+
+
+def once_only(scope: Scope) -> None:
+    """For a route whose answer holds a secret: it is not kept, and its key is answered with 409."""
+    scope[_ONCE_KEY] = True
 
 
 class _Claim:
@@ -192,6 +223,11 @@ def _running() -> Problem:
     return Problem(409, "IDEMPOTENCY_KEY_IN_USE", detail, headers={"Retry-After": "1"})
 
 
+def _missing() -> Problem:
+    detail = "an order needs an Idempotency-Key, so that a repeated request is not a second order"
+    return Problem(400, "IDEMPOTENCY_KEY_MISSING", detail, where="header.Idempotency-Key")
+
+
 def _key_of(scope: Scope) -> str | None:
     given = [value for name, value in scope["headers"] if name.lower() == b"idempotency-key"]
     if not given:
@@ -201,15 +237,6 @@ def _key_of(scope: Scope) -> str | None:
         detail = "one key of 1 to 255 printable ASCII characters"
         raise Problem(400, "INVALID_IDEMPOTENCY_KEY", detail, where="header.Idempotency-Key")
     return str(text)
-
-
-def _texts(value: object) -> object:
-    """Decimals as text, so that the value has a canonical form."""
-    if isinstance(value, dict):
-        return {key: _texts(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_texts(member) for member in value]
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _answer_of(messages: list[Message]) -> tuple[int, str]:

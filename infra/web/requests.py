@@ -10,11 +10,15 @@ from pydantic import AfterValidator
 
 from common.domain.identifiers import ID_PATTERN
 from common.domain.moment import from_iso
+from common.domain.principal import Principal
 from common.errors import InvalidInputError
 from infra import bootstrap
 from infra.bootstrap import Runtime
-from infra.web.guard import JSON_KEY
+from infra.web.access import Access
+from infra.web.authorisation import CLEARED_KEY
+from infra.web.guard import ACCESS_KEY, JSON_KEY, PRINCIPAL_KEY, PUBLIC_PATHS
 from infra.web.idempotency import NONCE_KEY
+from infra.web.problems import Problem
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -32,9 +36,27 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            _require_cleared(request, self.path)
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def _require_cleared(request: Request, path: str) -> None:
+    """Whatever way the router found this route, a caller's role was looked at for this very one."""
+    if path not in PUBLIC_PATHS and request.scope.get(CLEARED_KEY) != path:
+        raise Problem(403, "ROLE_TOO_LOW", "no role was found to cover this path")
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.scope[PRINCIPAL_KEY]
+    return principal
+
+
+def access_of(request: Request) -> Access:
+    """What this process knows of its callers."""
+    access: Access = request.scope[ACCESS_KEY]
+    return access
 
 
 async def _runtime() -> Runtime:
@@ -60,6 +82,8 @@ async def _before(before: Annotated[str | None, Query(max_length=40)] = None) ->
         raise InvalidInputError(detail, code="INVALID_FIELD", where="query.before") from None
 
 
+Caller = Annotated[Principal, Depends(_principal)]
+"""Who asks; `acts_as` is the name that an act is kept under."""
 RuntimeOf = Annotated[Runtime, Depends(_runtime)]
 Nonce = Annotated[str, Depends(_nonce)]
 """The same for each delivery of a request with an Idempotency-Key, else unique."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from common.books import PARENT_ORDERS
+from common.books import PARENT_ORDERS, PRINCIPALS
+from common.domain.principal import Principal, PrincipalKind, Role
 from common.domain.scope import deployment_scope
 from common.how.throttles import OrderThrottle, throttle_ref
 from common.how.trading_state import TradingState
@@ -30,6 +31,16 @@ THROTTLE = OrderThrottle(
     disabled=True,
     reason="21 orders within 600 s; the limit is 20",
     changed_at=NOON,
+)
+PRINCIPAL = Principal(
+    principal_id="tok_" + "a" * 64,
+    kind=PrincipalKind.TOKEN,
+    name="Grace",
+    role=Role.TRADER,
+    email=None,
+    created_by="Ada",
+    created_at=NOON,
+    expires_at=None,
 )
 POLICY: dict[str, Any] = {
     "rules": {
@@ -68,6 +79,7 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/agents/keys/rotate": rotation_body(KEYED_V2),
     "/api/v3/agents/keys/revoke": {"deployment_id": KEYED_V3, "venue": "HYPERLIQUID"},
     "/api/agents/keys/revoke": {"deployment_id": KEYED_V2, "venue": "HYPERLIQUID"},
+    "/api/wallet/nonce": {"wallet": WALLET},
     "/api/v3/signals/generate": signal_body(
         risk_model={
             "type": "stop-loss",
@@ -108,6 +120,15 @@ VALID: dict[str, dict[str, Any]] = {
         "reason": "a test",
         "by": "Ada",
     },
+    "/api/access/principals": {
+        "name": "Ada",
+        "role": "trader",
+        "kind": "google",  # a token is shown once: test_api_access.py
+        "email": "ada@example.com",
+        "days": 90,
+    },
+    "/api/access/principals/{id}/revoke": {"reason": "a test"},
+    "/api/access/principals/{id}/role": {"role": "admin", "reason": "a test"},
     "/api/ops/throttles/{id}/enable": {"by": "Ada", "reason": "a test"},
     "/api/ops/orders/{intent_id}/settle": {
         "filled_qty": "0.5",
@@ -125,8 +146,12 @@ def path_of(path: str) -> str:
         "{intent_id}": INTENT_ID,
         "{parent_order_id}": PARENT_ID,
         "{move}": "pause",
-        "{id}": THROTTLE.throttle_id if "throttles" in path else deployment_id,
+        "{id}": deployment_id,
     }
+    if "throttles" in path:
+        names["{id}"] = THROTTLE.throttle_id
+    if "principals" in path:
+        names["{id}"] = PRINCIPAL.principal_id
     for name, value in names.items():
         path = path.replace(name, value)
     return path
@@ -143,6 +168,7 @@ async def seed_examples(api: Api, path: str) -> None:
     await api.put_records(
         (Ref(PARENT_ORDERS, PARENT_ID), a_parent()),
         (throttle_ref(scope, THROTTLE.symbol), THROTTLE),
+        (Ref(PRINCIPALS, PRINCIPAL.principal_id), PRINCIPAL),
     )
     if "{intent_id}" in path:
         await seed_unresolved_order(api)

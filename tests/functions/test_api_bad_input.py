@@ -50,7 +50,7 @@ UNBOUNDED = {"quantity", "commission", "price", "limit_price"}
 TOP = {"max_order_notional", "max_exposure"}
 TEXTS_OF_NUMBERS = {"max_notional", "price_collar", "max_leverage"}
 COUNTS = {"duration_s", "slices", "time_limit_s"}
-COUNTS |= {"repeats_max", "repeats_window_s", "max_open_orders"}
+COUNTS |= {"days", "repeats_max", "repeats_window_s", "max_open_orders"}
 IDS = {"agent_id", "deployment_id"}
 FREE_TEXT = {"name", "reason", "by"}
 BAD_NUMBERS: tuple[Any, ...] = (
@@ -78,7 +78,7 @@ BAD_NUMBER_TEXTS = (
     "0." + "1" * 40,
 )
 CHOICES = {"side", "direction", "order_type", "algorithm", "type", "venue"}
-CHOICES |= {"token_symbol", "symbol"}
+CHOICES |= {"token_symbol", "symbol", "role", "kind"}
 BAD_SCOPES = (
     "",
     "everything",

@@ -79,7 +79,8 @@ async def test_flatten_when_asked_then_begun_trading_reduces_and_settle_is_told(
     assert {**contents[FLATTENS][shown["flatten_id"]], "halted": []} == shown
     assert contents[TRADING_STATE][scope]["reason"] == "flatten: news"
     (row,) = contents[AUDIT].values()
-    assert row["facts"] == {"state": "REDUCING", "reason": "flatten: news", "by": "Ada"}
+    asked = {"by": "Ada", "principal": "operator"}
+    assert row["facts"] == {"state": "REDUCING", "reason": "flatten: news", **asked}
     changed, told, begun = published(api)
     assert changed == TradingStateChanged(scope=scope, epoch=shown["epoch"])
     assert isinstance(told, NotificationRaised)

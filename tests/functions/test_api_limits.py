@@ -89,6 +89,7 @@ async def test_a_change_when_made_then_a_version_audited_told_and_in_force(desk:
     assert row["facts"] == {
         "reason": "drill",
         "by": "Ada",
+        "principal": "operator",
         "deployment.max_leverage": "3 -> 2",
         "deployment.max_concentration": "2 -> None",
     }

@@ -270,7 +270,8 @@ async def test_a_move_when_allowed_then_kept_audited_and_told_to_advance(
     assert parent.filled_qty == 3
     (row,) = api.store.contents()[AUDIT].values()
     assert (row["action"], row["subject_id"]) == (f"parent-{move}", PARENT_ID)
-    assert row["facts"] == {"by": "Ada", "reason": "thin book", "filled_qty": "3"}
+    asked = {"by": "Ada", "principal": "operator"}
+    assert row["facts"] == {**asked, "reason": "thin book", "filled_qty": "3"}
     assert published(api) == [ParentOrderDue(parent_order_id=PARENT_ID)]
     assert OUTBOX not in api.store.contents()
 

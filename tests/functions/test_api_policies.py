@@ -136,7 +136,12 @@ async def test_policy_when_set_then_its_version_and_audit_row_come_in_the_same_c
     (audit,) = api.store.contents()[AUDIT].values()
     assert (audit["action"], audit["subject_id"]) == ("policy-set", KEYED_V3)
     rules = canonical_json(to_document(PolicyRules(max_leverage=Decimal(2))))
-    assert audit["facts"] == {"version": "1", "by": "Ada", "rules": rules}
+    assert audit["facts"] == {
+        "version": "1",
+        "by": "Ada",
+        "principal": "operator",
+        "rules": rules,
+    }
 
 
 async def test_policy_when_changed_then_the_former_version_can_still_be_read(api: Api) -> None:

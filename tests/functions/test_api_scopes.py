@@ -56,7 +56,8 @@ async def test_a_scope_when_stopped_then_that_one_is_and_no_other(
         assert await standing_of(api, other) == (state if stopped else "ACTIVE"), other
     (row,) = api.store.contents()[AUDIT].values()
     assert (row["action"], row["subject_id"]) == ("trading-state-changed", scope)
-    assert row["facts"] == {"state": state, "reason": "news", "by": "Ada"}
+    asked = {"by": "Ada", "principal": "operator"}
+    assert row["facts"] == {"state": state, "reason": "news", **asked}
     assert isinstance(api.publisher, RecordingPublisher)
     changed, told = api.publisher.events
     assert changed == TradingStateChanged(scope=scope, epoch=shown["epoch"])

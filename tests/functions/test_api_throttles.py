@@ -60,7 +60,8 @@ async def test_enable_when_a_person_is_named_then_open_audited_and_gone_from_the
     (row,) = api.store.contents()[AUDIT].values()
     assert row["action"] == "throttle-enabled"
     assert row["subject_id"] == "deployment:dep_1:ETH"
-    assert row["facts"] == {**BODY, "was": "2 orders within 60 s; the limit is 1"}
+    was = "2 orders within 60 s; the limit is 1"
+    assert row["facts"] == {**BODY, "principal": "operator", "was": was}
     assert (await api.get("/api/ops/throttles")).json()["throttles"] == []
     before = api.store.contents()
     again = await api.post(PLACE, {**BODY, "by": "Grace"})

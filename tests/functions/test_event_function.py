@@ -31,7 +31,8 @@ from common.errors import (
 )
 from common.outbox import outbox_write
 from infra.bootstrap import Runtime
-from infra.gcp.entrypoint import ACTIONS, action_for, event_function
+from infra.gcp.actions import ACTIONS, action_for
+from infra.gcp.entrypoint import event_function
 from tests.builders import INTENT_ID, NOON, a_message, a_tick
 from tests.fakes.publisher import RecordingPublisher, refusing_publisher
 from tests.fakes.verifier import ClosedVerifier, OpenVerifier
@@ -202,7 +203,8 @@ def test_actions_when_listed_then_every_class_of_the_tree_has_one() -> None:
     def tree(kind: type[SapphireError]) -> set[type[SapphireError]]:
         return {kind}.union(*(tree(child) for child in kind.__subclasses__()))
 
-    ours = {kind for kind in tree(SapphireError) if kind.__module__ == "common.errors"}
+    homes = {"common.errors", "infra.gcp.oidc"}
+    ours = {kind for kind in tree(SapphireError) if kind.__module__ in homes}
     assert set(ACTIONS) == ours - {SapphireError, LockedError}
     assert action_for(LockedError("TRADING_HALTED", "a drill")) is ACTIONS[DeniedError]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.audit import audit_write, head_after, row_hash
+from common.audit import asked_by, audit_write, head_after, row_hash
 from common.books import AUDIT
 from common.errors import ConflictError
 from infra.local.store.memory import MemoryStore
@@ -80,3 +80,17 @@ def test_chain_when_a_row_is_taken_out_then_the_next_one_names_what_is_missing()
         head_after(second),
     ]
     assert third.data["previous"] != head_after(first)
+
+
+def test_audit_write_when_made_within_a_request_then_it_names_who_asked() -> None:
+    with asked_by("Ada", "tok_1"):
+        row = audit_write("a", "s", at=NOON, step=1, facts={"reason": "x"})
+        told = audit_write("a", "s", at=NOON, step=1, facts={"by": "Grace"})
+        with asked_by("", ""):
+            within = audit_write("a", "s", at=NOON, step=1, facts={})
+    after = audit_write("a", "s", at=NOON, step=1, facts={})
+
+    assert row.data["facts"] == {"by": "Ada", "principal": "tok_1", "reason": "x"}
+    assert told.data["facts"] == {"by": "Grace", "principal": "tok_1"}
+    assert within.data["facts"] == after.data["facts"] == {}
+    assert row.data["hash"] == row_hash(row.data)

@@ -17,11 +17,9 @@ from common.wire import JsonObject, to_document
 from functions.api.limits_payloads import ChangeLimits
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
-from infra.web.requests import RuntimeOf, StrictRoute
+from infra.web.requests import Caller, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
-
-SOMEBODY = "operator over the API"  # all that the one token says of who it is
 
 
 @router.get("/api/ops/limits")
@@ -44,13 +42,14 @@ async def limits(runtime: RuntimeOf) -> JsonObject:
 
 
 @router.post("/api/ops/limits")
-async def change(body: ChangeLimits, runtime: RuntimeOf) -> JsonObject:
+async def change(body: ChangeLimits, runtime: RuntimeOf, caller: Caller) -> JsonObject:
     """Change some limits of one scope; null takes one away. Every change is a version of its own.
 
     The same values again keep the version. No limit may go beyond its cap, and the platform keeps
     its core limits.
     """
-    wish = Wish(scope=body.scope, changes=body.named(), reason=body.reason, by=body.by or SOMEBODY)
+    by = caller.acts_as(body.by)
+    wish = Wish(scope=body.scope, changes=body.named(), reason=body.reason, by=by)
     changed, messages = await change_limits(
         wish, store=runtime.store, clock=runtime.clock, settings=runtime.settings.limits
     )

@@ -6,6 +6,7 @@ from common.books import FLATTENS
 from common.domain.flatten import Flatten
 from common.domain.moment import iso
 from common.domain.money import plain
+from common.domain.principal import Principal
 from common.domain.scope import Scope
 from common.execution.by_hand import Sighting
 from common.how.trading_state import PLATFORM, TradingState, record_of
@@ -13,7 +14,6 @@ from common.ports import Ref
 from common.where.breakers import Breakers
 from common.wire import JsonObject, to_document
 from functions.api.ops import (
-    SOMEBODY,
     IntentAndOrder,
     StateWish,
     change_state,
@@ -31,7 +31,7 @@ from functions.api.preflight import require_preflight
 from functions.api.records import required
 from infra.bootstrap import Runtime
 from infra.web.publish import publish
-from infra.web.requests import Cursor, Limit, RecordId, RuntimeOf, StrictRoute
+from infra.web.requests import Caller, Cursor, Limit, RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
@@ -55,33 +55,41 @@ async def state(runtime: RuntimeOf) -> JsonObject:
 
 
 @router.post("/api/ops/halt")
-async def halt(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
+async def halt(
+    runtime: RuntimeOf, caller: Caller, body: ChangeTradingState | None = None
+) -> JsonObject:
     """Send no order at all, and cancel the entries that rest at the venues; stops stay there.
 
     Halting twice changes nothing. The body may be left out.
     """
-    return await _change(TradingState.HALTED, body, runtime)
+    return await _change(TradingState.HALTED, body, runtime, caller)
 
 
 @router.post("/api/ops/reduce")
-async def reduce(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
+async def reduce(
+    runtime: RuntimeOf, caller: Caller, body: ChangeTradingState | None = None
+) -> JsonObject:
     """Send orders that make positions smaller, and no other. The body may be left out."""
-    return await _change(TradingState.REDUCING, body, runtime)
+    return await _change(TradingState.REDUCING, body, runtime, caller)
 
 
 @router.post("/api/ops/resume")
-async def resume(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
+async def resume(
+    runtime: RuntimeOf, caller: Caller, body: ChangeTradingState | None = None
+) -> JsonObject:
     """Trade again; refused while an order is UNRESOLVED. The body may be left out.
 
     Live, it is refused as well while the preflight is not all green.
     """
     if runtime.settings.mode == "live":
         await require_preflight(runtime)
-    return await _change(TradingState.ACTIVE, body, runtime)
+    return await _change(TradingState.ACTIVE, body, runtime, caller)
 
 
 @router.post("/api/ops/flatten", status_code=202)
-async def flatten(runtime: RuntimeOf, body: ChangeTradingState | None = None) -> JsonObject:
+async def flatten(
+    runtime: RuntimeOf, caller: Caller, body: ChangeTradingState | None = None
+) -> JsonObject:
     """Close every position, and go on until the venues say that none is left. The body may be
     left out.
 
@@ -93,7 +101,7 @@ async def flatten(runtime: RuntimeOf, body: ChangeTradingState | None = None) ->
     begun, messages = await request_flatten(
         wish.scope,
         reason=wish.reason,
-        by=wish.by or SOMEBODY,
+        by=caller.acts_as(wish.by),
         store=runtime.store,
         clock=runtime.clock,
     )
@@ -141,7 +149,9 @@ async def unresolved(runtime: RuntimeOf) -> JsonObject:
 
 
 @router.post("/api/ops/orders/{intent_id}/settle")
-async def settle(intent_id: RecordId, body: SettleByHand, runtime: RuntimeOf) -> JsonObject:
+async def settle(
+    intent_id: RecordId, body: SettleByHand, runtime: RuntimeOf, caller: Caller
+) -> JsonObject:
     """End an UNRESOLVED order as you saw it at the venue; refused for any other.
 
     Fills that the venue tells later are booked only beyond the quantity that you told.
@@ -151,7 +161,7 @@ async def settle(intent_id: RecordId, body: SettleByHand, runtime: RuntimeOf) ->
         avg_px=body.avg_px,
         commission=body.commission,
         reason=body.reason,
-        by=SOMEBODY,
+        by=caller.acts_as(None),
     )
     settled, messages = await settle_by_hand(
         intent_id,
@@ -190,11 +200,11 @@ def _view(each: IntentAndOrder) -> JsonObject:
 
 
 async def _change(
-    wanted: TradingState, body: ChangeTradingState | None, runtime: Runtime
+    wanted: TradingState, body: ChangeTradingState | None, runtime: Runtime, caller: Principal
 ) -> JsonObject:
     wish = body or ChangeTradingState()
     record, messages = await change_state(
-        StateWish(state=wanted, scope=wish.scope, reason=wish.reason, by=wish.by or SOMEBODY),
+        StateWish(state=wanted, scope=wish.scope, reason=wish.reason, by=caller.acts_as(wish.by)),
         store=runtime.store,
         clock=runtime.clock,
         settings=runtime.settings,

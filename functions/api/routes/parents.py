@@ -10,12 +10,11 @@ from common.domain.order import Order
 from common.domain.parent_order import ParentOrder, ParentStatus
 from common.ports import Ref
 from common.wire import JsonObject, to_document
-from functions.api.ops import SOMEBODY
 from functions.api.parents import children_of, list_parents, move_parent
 from functions.api.payloads import OperatorReason
 from functions.api.records import required
 from infra.web.publish import publish
-from infra.web.requests import Cursor, Limit, RecordId, RuntimeOf, StrictRoute
+from infra.web.requests import Caller, Cursor, Limit, RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["parent orders"], route_class=StrictRoute)
 
@@ -54,6 +53,7 @@ async def move(
     parent_order_id: RecordId,
     move: Literal["pause", "resume", "cancel"],
     runtime: RuntimeOf,
+    caller: Caller,
     body: OperatorReason | None = None,
 ) -> JsonObject:
     """Pause it (what rests is canceled, its time goes on), resume it, or cancel what is left."""
@@ -62,7 +62,7 @@ async def move(
         parent_order_id,
         move,
         reason=wish.reason,
-        by=wish.by or SOMEBODY,
+        by=caller.acts_as(wish.by),
         store=runtime.store,
         clock=runtime.clock,
     )

@@ -1,6 +1,6 @@
 """Positions over all venues, the accounts they belong to, and the fills that made them."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from common.domain.moment import iso
 from common.domain.money import plain
@@ -19,34 +19,46 @@ from functions.api.holdings import (
     read_portfolio,
     reserved_notional,
 )
+from functions.api.together import Together, as_json, json_bytes
 from functions.api.window import WindowOf
+from infra.bootstrap import Runtime
 from infra.web.numbers import number, number_or_none
 from infra.web.requests import Before, Cursor, Limit, QueryId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["portfolio"], route_class=StrictRoute)
 
+_all_positions: Together[bytes] = Together()
 
-@router.get("/api/portfolio/positions")
-async def positions(runtime: RuntimeOf, deployment_id: QueryId = None) -> JsonObject:
+
+@router.get("/api/portfolio/positions", response_model=JsonObject)
+async def positions(runtime: RuntimeOf, deployment_id: QueryId = None) -> Response:
     """Open positions at the last marks; total_value counts closed ones, commissions and funding.
 
     `is_dust` marks what is too small for an order of its venue. `complete` is false where there is
     more than one answer adds up.
     """
+    if deployment_id is not None:
+        return as_json(await _positions(runtime, deployment_id))
+    return as_json(await _all_positions.read(runtime.store, lambda: _positions(runtime, None)))
+
+
+async def _positions(runtime: Runtime, deployment_id: str | None) -> bytes:
     portfolio = await read_portfolio(
         runtime.store, deployment_id=deployment_id, instruments=runtime.make_instruments()
     )
-    return {
-        "positions": [_position(each) for each in portfolio.positions],
-        "venues": [_venue(each) for each in portfolio.venues],
-        "total_value": number(portfolio.total_value),
-        "capital": number(portfolio.capital),
-        "realized_pnl": number(portfolio.realized_pnl),
-        "unrealized_pnl": number(portfolio.unrealized_pnl),
-        "commissions": number(portfolio.commissions),
-        "funding": number(portfolio.funding),
-        "complete": portfolio.complete,
-    }
+    return json_bytes(
+        {
+            "positions": [_position(each) for each in portfolio.positions],
+            "venues": [_venue(each) for each in portfolio.venues],
+            "total_value": number(portfolio.total_value),
+            "capital": number(portfolio.capital),
+            "realized_pnl": number(portfolio.realized_pnl),
+            "unrealized_pnl": number(portfolio.unrealized_pnl),
+            "commissions": number(portfolio.commissions),
+            "funding": number(portfolio.funding),
+            "complete": portfolio.complete,
+        }
+    )
 
 
 @router.get("/api/portfolio/accounts")

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from common.wire import JsonObject, to_document
 from functions.api.limits_payloads import EnableThrottle
 from functions.api.throttles import disabled_throttles, enable_throttle
-from infra.web.requests import Cursor, Limit, RecordId, RuntimeOf, StrictRoute
+from infra.web.requests import Caller, Cursor, Limit, RecordId, RuntimeOf, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
@@ -21,9 +21,18 @@ async def throttles(runtime: RuntimeOf, limit: Limit = 50, cursor: Cursor = None
 
 
 @router.post("/api/ops/throttles/{id}/enable")
-async def enable(id: RecordId, body: EnableThrottle, runtime: RuntimeOf) -> JsonObject:  # noqa: A002 - the path's word
+async def enable(
+    id: RecordId,  # noqa: A002 - the path's word
+    body: EnableThrottle,
+    runtime: RuntimeOf,
+    caller: Caller,
+) -> JsonObject:
     """Let its orders go again, and count them anew. A name is required, and kept."""
     throttle = await enable_throttle(
-        id, by=body.by, reason=body.reason, store=runtime.store, clock=runtime.clock
+        id,
+        by=caller.acts_as(body.by),
+        reason=body.reason,
+        store=runtime.store,
+        clock=runtime.clock,
     )
     return {**to_document(throttle), "throttle_id": throttle.throttle_id}

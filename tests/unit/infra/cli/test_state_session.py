@@ -410,3 +410,14 @@ def test_note_when_its_process_is_gone_then_no_server(here: Path) -> None:
     note = {"url": "http://127.0.0.1:1", "pid": 2**22 + os.getpid()}
     (here / ".sapphire" / "server.json").write_text(json.dumps(note))
     assert main(["reduce", "--url", "http://127.0.0.1:2"]) == 2
+
+
+@pytest.mark.parametrize(("kind", "held"), [("token", "HALTED"), ("built-in", "already HALTED")])
+def test_change_when_the_server_keeps_our_own_name_then_it_is_not_already_so(
+    server: StubServer, capsys: pytest.CaptureFixture[str], kind: str, held: str
+) -> None:
+    """A token of one's own acts in its own name, whatever --by says."""
+    server.on("POST", "/api/ops/halt", (200, record(changed_by="Ada")))
+    server.on("GET", "/api/access/me", (200, {"kind": kind, "name": "Ada"}))
+    assert main(["halt", "--url", server.url, "--reason", "news", "--by", "root"]) == 0
+    assert capsys.readouterr().out.startswith(f"Trading is {held}, by Ada")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from common.errors import TransientError, UnauthenticatedError
+from common.errors import TransientError
 from infra.web import guard
-from infra.web.guard import ProblemBoundary, StrictBody, check_bearer
+from infra.web.guard import ProblemBoundary, StrictBody, TimeLimit
 from infra.web.problems import Problem
 
 
@@ -57,7 +57,9 @@ async def test_boundary_when_the_answer_has_begun_then_the_error_goes_on(error: 
     assert sent.statuses == [200]
 
 
-@pytest.mark.parametrize("middleware", [ProblemBoundary, StrictBody, guard.Authentication])
+@pytest.mark.parametrize(
+    "middleware", [ProblemBoundary, StrictBody, TimeLimit, guard.Authentication]
+)
 async def test_middleware_when_it_is_no_request_then_untouched(middleware: Any) -> None:
     seen: list[Scope] = []
 
@@ -112,9 +114,45 @@ async def test_body_when_it_never_ends_then_408(monkeypatch: pytest.MonkeyPatch)
     assert (caught.value.status, caught.value.code) == (408, "BODY_TIMEOUT")
 
 
-def test_bearer_when_there_are_two_headers_then_refused() -> None:
-    header = (b"authorization", b"Bearer token")
-    check_bearer([header], "token")
-    for headers in ([], [header, header], [(b"authorization", b"Bearer tokens")]):
-        with pytest.raises(UnauthenticatedError):
-            check_bearer(headers, "token")
+async def test_time_limit_when_a_request_takes_too_long_then_504_and_it_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "REQUEST_TIMEOUT_S", 0)
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(Problem) as caught:
+        await TimeLimit(app)(a_scope(), receiving(), Sent())
+    assert (caught.value.status, caught.value.code) == (504, "REQUEST_TIMEOUT")
+    assert ended == [True]
+
+
+async def test_time_limit_when_the_application_has_its_own_timeout_then_that_one_goes_on() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise TimeoutError("a venue")
+
+    with pytest.raises(TimeoutError, match="a venue"):
+        await TimeLimit(app)(a_scope(), receiving(), Sent())
+
+
+@pytest.mark.parametrize("in_cloud", [True, False])
+async def test_boundary_when_on_cloud_run_then_https_is_kept_to(
+    monkeypatch: pytest.MonkeyPatch, in_cloud: bool
+) -> None:
+    monkeypatch.delenv("K_SERVICE", raising=False)
+    if in_cloud:
+        monkeypatch.setenv("K_SERVICE", "api")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    sent = Sent()
+    await ProblemBoundary(app)(a_scope(), receiving(), sent)
+    names = {name for message in sent for name, _ in message.get("headers", ())}
+    assert (b"strict-transport-security" in names) is in_cloud
+    assert b"x-content-type-options" in names
