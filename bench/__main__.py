@@ -21,6 +21,7 @@ BENCHMARKS = (
     "fanout",
     "halting",
     "serving",
+    "load",
     "replay",
 )
 """In this order: process starts first, while this process has loaded least of its own."""

@@ -9,10 +9,17 @@ from bench.samples import Samples, percentile
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`of` must be at most `at_most`, in the row's unit."""
+    """`of` must be at most `limit`, or at least that, in the row's unit."""
 
     of: Literal["p50", "p99"]
-    at_most: float
+    limit: float
+    at_least: bool = False
+
+    def holds(self, figure: float) -> bool:
+        return figure >= self.limit if self.at_least else figure <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.of} {'>=' if self.at_least else '<='} {self.limit:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +45,9 @@ class Row:
         wall, cpu = (self.p50, self.cpu_p50) if self.goal.of == "p50" else (self.p99, self.cpu_p99)
         if wall is None:
             raise ValueError(f"{self.name}: the goal is about a figure that it does not have")
-        if wall <= self.goal.at_most:
+        if self.goal.holds(wall):
             return "ok"
-        return "miss (CPU ok)" if cpu is not None and cpu <= self.goal.at_most else "miss"
+        return "miss (CPU ok)" if cpu is not None and self.goal.holds(cpu) else "miss"
 
 
 def row_of(name: str, samples: Samples, *, goal: Goal | None = None, note: str = "") -> Row:
@@ -76,7 +83,7 @@ def table(rows: Sequence[Row]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     if row.skipped:
         return (row.name, "", "", "", "", "", "", "", "", f"skipped: {row.skipped}")
-    goal = f"{row.goal.of} <= {row.goal.at_most:g}" if row.goal else ""
+    goal = str(row.goal) if row.goal else ""
     figures = (row.p50, row.p99, row.cpu_p50, row.cpu_p99)
     shown = [_figure(figure) for figure in figures]
     return (row.name, *shown, row.unit, str(row.count), goal, row.verdict(), row.note)

@@ -1,4 +1,4 @@
-"""Server processes of the Functions Framework in its aio mode, as Cloud Run starts them."""
+"""Server processes of the Functions Framework, as Cloud Run starts them."""
 
 import os
 import socket
@@ -38,10 +38,15 @@ class Server:
 
 
 @contextmanager
-def serve(target: str, source: Path, environment: Mapping[str, str]) -> Iterator[Server]:
-    """`functions-framework --target ... --asgi` on a free port, until the block ends."""
+def serve(
+    target: str, source: Path, environment: Mapping[str, str], *, asgi: bool = True
+) -> Iterator[Server]:
+    """`functions-framework --target ... --asgi` on a free port, until the block ends. Without
+    `asgi`, as it serves by itself.
+    """
     port = _free_port()
-    command = [sys.executable, "-m", "functions_framework", "--target", target, "--asgi"]
+    command = [sys.executable, "-m", "functions_framework", "--target", target]
+    command += ["--asgi"] if asgi else []
     command += ["--source", str(source), "--host", "127.0.0.1", "--port", str(port)]
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("SAPPHIRE_")

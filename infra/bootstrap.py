@@ -49,6 +49,7 @@ class Runtime:
     make_secret_adder: "Callable[[], SecretAdder]"  # all of the secret store that the api gets
     make_accounts: "Callable[[], Accounts]"
     make_messenger: Callable[[], Messenger | None]  # None: no token, messages stay in the store
+    read_api_token: Callable[[], Awaitable[str]]  # of the built-in admin; ConfigurationError: none
 
 
 _current: ContextVar[Runtime] = ContextVar("sapphire_runtime")
@@ -74,7 +75,13 @@ def use(runtime: Runtime) -> Iterator[Runtime]:
 
 @cache
 def _from_environment() -> Runtime:
-    return build(load_settings(os.environ))
+    """Raises ConfigurationError: also for an address that no function in the cloud should call."""
+    settings = load_settings(os.environ)
+    if "K_SERVICE" in os.environ:  # which Cloud Run sets, and nobody else
+        from infra.outside.cloud import check_outside
+
+        check_outside(settings, os.environ)
+    return build(settings)
 
 
 def build(
@@ -103,7 +110,8 @@ def build(
         make_secrets=make_secrets,
         make_secret_adder=_once(lambda: _secret_adder(make_secrets())),
         make_accounts=_once(lambda: _accounts(settings, store, make_secrets(), clock)),
-        make_messenger=_once(lambda: _messenger(settings)),
+        make_messenger=_once(lambda: _messenger(settings, make_secrets)),
+        read_api_token=_api_token_reader(settings, clock, make_secrets),
     )
 
 
@@ -133,19 +141,18 @@ def _publisher(settings: Settings, clock: Clock) -> Publisher:
         from infra.gcp.tasks import TimedPublisher
 
         at_once = PubSubPublisher(project=settings.project)
-        return TimedPublisher(at_once, _once(lambda: _delaying_publisher(settings)))
+        return TimedPublisher(at_once, _once(_delaying_publisher))
     from infra.local.bus.embedded import BUS_FILE, EmbeddedBus
 
     return EmbeddedBus(Path(settings.data_dir) / BUS_FILE, clock=clock)
 
 
-def _delaying_publisher(settings: Settings) -> Publisher:
+def _delaying_publisher() -> Publisher:
     from infra.gcp.tasks import tasks_publisher
     from infra.pipeline import load_pipeline
 
     pipeline = load_pipeline()
     return tasks_publisher(
-        settings,
         os.environ,
         subscribers=pipeline.subscribers,
         deadline_s=pipeline.delivery.ack_deadline_s,
@@ -154,10 +161,15 @@ def _delaying_publisher(settings: Settings) -> Publisher:
 
 def _verifier(settings: Settings, clock: Clock) -> TokenVerifier:
     if settings.push_audience and settings.push_service_account:
-        from infra.gcp.oidc import OidcVerifier
+        from infra.gcp.oidc import CERTS_URL, ISSUERS, OidcVerifier, fetch_google_certs
 
+        url = settings.push_certs_url or CERTS_URL
         return OidcVerifier(
-            audience=settings.push_audience, email=settings.push_service_account, clock=clock
+            audience=settings.push_audience,
+            email=settings.push_service_account,
+            clock=clock,
+            fetch_certs=lambda: fetch_google_certs(url),
+            issuers={settings.push_issuer} if settings.push_issuer else ISSUERS,
         )
     from infra.local.tokens import SharedTokenVerifier
 
@@ -249,8 +261,36 @@ def _accounts(
     return KeyVault(store, secrets, clock, settings.kek_version)
 
 
-def _messenger(settings: Settings) -> Messenger | None:
+def _messenger(settings: Settings, make_secrets: Callable[[], SecretStore]) -> Messenger | None:
     """Paced by the machine's clock: a replay's hour is still one second of Telegram's limits."""
-    from infra.telegram.messenger import make_messenger
+    telegram, token = settings.telegram, os.environ.get("TELEGRAM_BOT_TOKEN")
+    if token or not (telegram.chat_id and telegram.bot_token_secret):
+        from infra.telegram.messenger import make_messenger
 
-    return make_messenger(settings.telegram, os.environ.get("TELEGRAM_BOT_TOKEN"), _clock())
+        return make_messenger(telegram, token, _clock())
+    from infra.secret_settings import SecretText
+    from infra.telegram.late_messenger import LateMessenger
+
+    place = telegram.bot_token_secret
+    secret = SecretText("TELEGRAM_BOT_TOKEN_SECRET", place, make_secrets, _clock())
+    return LateMessenger(telegram, secret.read, _clock())
+
+
+def _api_token_reader(
+    settings: Settings, clock: Clock, make_secrets: Callable[[], SecretStore]
+) -> Callable[[], Awaitable[str]]:
+    """SAPPHIRE_API_TOKEN where it is set, else what SAPPHIRE_API_TOKEN_SECRET names."""
+    if settings.api_token_secret and not settings.api_token:
+        from infra.secret_settings import SecretText
+
+        place = settings.api_token_secret
+        return SecretText("SAPPHIRE_API_TOKEN_SECRET", place, make_secrets, clock).read
+
+    async def read() -> str:
+        if not settings.api_token:
+            raise ConfigurationError(
+                "SAPPHIRE_API_TOKEN or SAPPHIRE_API_TOKEN_SECRET must be set; nobody can sign in"
+            )
+        return settings.api_token
+
+    return read

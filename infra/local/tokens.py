@@ -1,4 +1,7 @@
-"""Push calls proved by a token that both sides know: the local stack and the emulator."""
+"""Push calls proved by a token that both sides know: in the embedded stack they are one process.
+
+Beside the emulators tokens are signed, as in the cloud: infra/local/stack/signed_pushes.py.
+"""
 
 from collections.abc import Mapping
 
@@ -7,7 +10,7 @@ from infra.bearer import bearer_token, same_token
 
 
 class SharedTokenVerifier:
-    """Takes the token as a bearer token or as `?token=`: the Pub/Sub emulator sends no header."""
+    """Takes the token as a bearer token or as `?token=`."""
 
     def __init__(self, token: str) -> None:
         """With an empty `token` everything is refused: no configuration must not mean no lock."""

@@ -1,7 +1,8 @@
 """The emulator backend: Google's Firestore and Pub/Sub emulators, functions on ports of their own.
 
-Each function is the Functions Framework's own ASGI app on a real HTTP port, and Pub/Sub pushes to
-it. The servers share this process, so that a replay's clock is theirs too.
+Each function is the Functions Framework's own ASGI app on a real HTTP port. Pub/Sub pushes to a
+relay that signs as the cloud does, and each function checks the token as in the cloud. The servers
+share this process, so that a replay's clock is theirs too.
 """
 
 import asyncio
@@ -16,7 +17,9 @@ from infra.gcp.pubsub import PubSubPublisher, PubSubTopology, PushSubscription
 from infra.local.emulators import Emulators
 from infra.local.stack.functions import Functions
 from infra.local.stack.push_answers import AnswersWatched
-from infra.local.stack.server import LoopServer, bind
+from infra.local.stack.push_relay import PushTarget
+from infra.local.stack.server import KEEP_ALIVE_S, LoopServer, bind, url_of
+from infra.local.stack.signed_pushes import SignedPushes
 from infra.local.stack.tracked_publisher import TrackedPublisher
 from infra.pipeline import Pipeline, load_pipeline
 
@@ -32,8 +35,10 @@ class EmulatorBackend:
         self._project = project
         self._pipeline: Pipeline = load_pipeline()
         self._servers: dict[str, LoopServer] = {}
-        self._client = httpx.AsyncClient(timeout=120, trust_env=False)
-        self._token = ""
+        self._client = httpx.AsyncClient(
+            timeout=120, trust_env=False, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S)
+        )
+        self._pushes: SignedPushes | None = None
         self._topology = PubSubTopology(project=project)
         self.store = FirestoreStore(project=project)
         self._pubsub = PubSubPublisher(project=project)
@@ -48,14 +53,35 @@ class EmulatorBackend:
         return cls(emulators, project)
 
     async def start(self, functions: Functions) -> None:
-        self._token = functions.token
+        clock = functions.runtime.clock
+        self._pushes = SignedPushes(clock, project=self._project)
         for name, spec in self._pipeline.functions.items():
             if spec.topics or spec.schedules:
-                app = AnswersWatched(functions.app(name), name, self.publisher.answered)
-                self._servers[name] = LoopServer(app, bind(0))
+                listening = bind(0)
+                app = functions.locked_app(name, self.pushes.verifier(url_of(listening)))
+                watched = AnswersWatched(app, name, self.publisher.answered)
+                self._servers[name] = LoopServer(watched, listening)
                 await self._servers[name].start()
+        await self.pushes.start(self._targets())
         await self._topology.create(self._pipeline.topics, self._subscriptions())
-        self.publisher.start(functions.runtime.clock)
+        self.publisher.start(clock)
+
+    @property
+    def pushes(self) -> SignedPushes:
+        """Who signs for this backend's functions; call `start` first."""
+        assert self._pushes is not None, "start comes first"  # noqa: S101 - a programming error
+        return self._pushes
+
+    def url(self, function: str) -> str:
+        """Where a function that was started listens; the audience of its tokens."""
+        return self._servers[function].url
+
+    def _targets(self) -> dict[str, PushTarget]:
+        return {
+            f"{name}-{topic}": PushTarget(url=self.url(name), timeout_s=spec.timeout_s)
+            for name, spec in self._pipeline.functions.items()
+            for topic in spec.topics
+        }
 
     def _subscriptions(self) -> list[PushSubscription]:
         delivery = self._pipeline.delivery
@@ -63,7 +89,7 @@ class EmulatorBackend:
             PushSubscription(
                 name=f"{name}-{topic}",
                 topic=topic,
-                endpoint=f"{self._servers[name].url}/?token={self._token}",
+                endpoint=self.pushes.endpoint(f"{name}-{topic}"),
                 ack_deadline_s=delivery.ack_deadline_s,
                 max_attempts=delivery.max_attempts,
                 backoff_min_s=delivery.backoff_min_s,
@@ -74,8 +100,8 @@ class EmulatorBackend:
         ]
 
     async def call(self, function: str, body: JsonObject) -> int:
-        url = f"{self._servers[function].url}/"
-        answer = await self._client.post(url, params={"token": self._token}, json=body)
+        url = self.url(function)
+        answer = await self._client.post(f"{url}/", headers=self.pushes.headers(url), json=body)
         return answer.status_code
 
     async def idle(self) -> None:
@@ -88,6 +114,8 @@ class EmulatorBackend:
     async def stop(self) -> None:
         try:
             await self._client.aclose()
+            if self._pushes is not None:
+                await self._pushes.stop()
             await asyncio.gather(*(server.stop() for server in self._servers.values()))
             await self.publisher.close()
             await self._pubsub.close()

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import main
+from common.ports import TokenVerifier
 from common.wire import JsonObject
 from infra.bootstrap import Runtime, use
 from infra.local.stack.asgi_call import Answer, post
@@ -30,6 +32,10 @@ class Functions:
         if app is None:
             app = self._apps[name] = _on_runtime(_framework_app(name), self.runtime)
         return app
+
+    def locked_app(self, name: str, verifier: TokenVerifier) -> AsgiApp:
+        """The app of one function, with a lock of its own instead of the stack's token."""
+        return _on_runtime(_framework_app(name), replace(self.runtime, verifier=verifier))
 
     async def post(self, name: str, body: JsonObject) -> Answer:
         """Call a function's entry point as the push subscription or the scheduler would."""

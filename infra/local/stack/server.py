@@ -21,6 +21,10 @@ AsgiApp = Callable[
 ]
 
 HOST = "127.0.0.1"
+KEEP_ALIVE_S = 2.0
+"""How long a client may keep an idle connection to one of these servers, which close it after
+uvicorn's 5 s: a request that meets the closing is lost.
+"""
 _GRACE_S = 2  # for requests in flight and open event streams
 
 
@@ -42,6 +46,11 @@ def bind(port: int) -> socket.socket:
             f"port {port} {why}: stop the other program or choose another with --port"
         ) from None
     return sock
+
+
+def url_of(listening: socket.socket) -> str:
+    """Of a socket from `bind`."""
+    return f"http://{HOST}:{int(listening.getsockname()[1])}"
 
 
 class _QuietServer(Server):
@@ -75,7 +84,7 @@ class LoopServer:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return url_of(self._socket)
 
     async def start(self) -> None:
         """Return once connections are accepted."""

@@ -1,5 +1,6 @@
 """The guard is on in the cloud, in every client that asks the outside, and off elsewhere."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from common.config import Settings, TelegramSettings, load_settings
 from common.domain.instrument import Venue
 from common.errors import ConfigurationError, OutcomeUnknownError, TransientError
+from infra import bootstrap
 from infra.feeds.hyperliquid import HyperliquidFeed
 from infra.outside.cloud import check_outside, guarding_transport
 from infra.outside.transport import OutsideTransport
@@ -113,3 +115,16 @@ def test_check_when_several_are_wrong_then_all_are_named() -> None:
         check_outside(bad, environ)
     names = ("GMX_API_URL", "TELEGRAM_API_URL", "FIRESTORE_EMULATOR", "PUBSUB_EMULATOR")
     assert all(name in str(caught.value) for name in names)
+
+
+def test_runtime_when_an_address_leads_inside_then_not_built_in_the_cloud_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SAPPHIRE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("GMX_API_URL", "http://169.254.169.254/latest")
+    from_environment = bootstrap._from_environment.__wrapped__
+
+    assert from_environment().settings.venue_urls
+    monkeypatch.setenv("K_SERVICE", "route")
+    with pytest.raises(ConfigurationError, match="GMX_API_URL"):
+        from_environment()

@@ -210,11 +210,11 @@ _ROW = (
 )
 
 
-@pytest.mark.parametrize("marked", [True, False])
-async def test_bus_when_its_file_is_of_version_1_then_it_goes_on_with_it(
-    tmp_path: Path, marked: bool
+@pytest.mark.parametrize("version", [0, 1, 2])
+async def test_bus_when_its_file_is_of_an_earlier_version_then_it_goes_on_with_it(
+    tmp_path: Path, version: int
 ) -> None:
-    """Not marked: the process died between making the table and writing its version."""
+    """0: the process died between making the table and writing its version."""
     path = tmp_path / "bus.sqlite"
     old = sqlite3.connect(path)
     old.execute(_VERSION_1)
@@ -223,7 +223,9 @@ async def test_bus_when_its_file_is_of_version_1_then_it_goes_on_with_it(
         " published_at, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         _ROW,
     )
-    old.execute(f"PRAGMA user_version = {int(marked)}")
+    if version == 2:
+        old.execute("ALTER TABLE deliveries ADD COLUMN deliver_at TEXT")
+    old.execute(f"PRAGMA user_version = {version}")
     old.commit()
     old.close()
 
@@ -238,7 +240,7 @@ async def test_bus_when_its_file_is_of_version_1_then_it_goes_on_with_it(
         assert endpoint.seen == ([("old", 3)] if name == "new" else []) + [(name, 1)]
 
     file = sqlite3.connect(path)
-    assert file.execute("PRAGMA user_version").fetchone() == (2,)
+    assert file.execute("PRAGMA user_version").fetchone() == (3,)
     file.close()
 
 

@@ -186,9 +186,9 @@ async def test_bus_when_its_file_is_not_usable_then_a_person_is_told(
         problem = "not a usable bus file"
     if spoil == "newer":
         newer = sqlite3.connect(path)
-        newer.execute("PRAGMA user_version = 3")
+        newer.execute("PRAGMA user_version = 4")
         newer.close()
-        problem = "has schema 3, this Sapphire reads 2"
+        problem = "has schema 4, this Sapphire reads 3"
     bus = EmbeddedBus(path, clock=ManualClock(START))
     with pytest.raises(ConfigurationError, match=problem):
         await bus.publish(messages("one"))
