@@ -1,0 +1,1 @@
+"""The Terraform of this repository, expanded and questioned without the cloud."""
