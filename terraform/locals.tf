@@ -63,7 +63,7 @@ locals {
   project_roles = {
     for pair in flatten([
       for name, spec in local.functions : [
-        for role in distinct(concat(["cloudtrace.agent"], try(spec.roles, []))) : { function = name, role = role }
+        for role in distinct(concat(["telemetry.tracesWriter"], try(spec.roles, []))) : { function = name, role = role }
       ]
     ]) : "${pair.function}/${pair.role}" => pair
   }

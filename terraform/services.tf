@@ -15,6 +15,7 @@ resource "google_project_service" "this" {
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
+    "telemetry.googleapis.com",
     ],
     var.billing_account == "" ? [] : ["billingbudgets.googleapis.com"],
     # Enabling it makes a default network, open inside: only where a load balancer needs it.

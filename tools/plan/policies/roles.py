@@ -9,7 +9,9 @@ from tools.plan.plan import Plan, finding
 
 _PRIMITIVE = frozenset({"roles/owner", "roles/editor", "roles/viewer"})
 _ADMIN = re.compile(r"roles/[a-zA-Z.]*(admin|securityReviewer|\bdeveloper)\b", re.IGNORECASE)
-_BY_TERRAFORM = frozenset({"cloudtrace.agent", "logging.logWriter", "monitoring.metricWriter"})
+_BY_TERRAFORM = frozenset(
+    {"telemetry.tracesWriter", "logging.logWriter", "monitoring.metricWriter"}
+)
 """What every function may hold beside its row: to write traces, logs and metrics."""
 
 
