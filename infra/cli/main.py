@@ -16,8 +16,10 @@ COMMANDS = {
     "resume": "trade again; refused while a person must look first",
     "flatten": "close every position, until the venues themselves say that all is flat",
     "limits": "show or set the hard limits of the platform, or of a part of it",
+    "access": "say who may use the API, and as what: viewer, trader or admin",
     "replay": "make a stored decision again and say whether it is identical",
     "seal": "seal an agent's private key for a deployment: the fields that deploy and rotate take",
+    "doctor": "tell what a Google Cloud project, or this machine, lacks for a deployment",
     "exchange": "serve a stand-in of a venue, and of Telegram, to trade live without money",
     "emulators": "start the official Firestore and Pub/Sub emulators until Ctrl-C",
 }

@@ -1,0 +1,1 @@
+"""What a Google Cloud project, or this machine, lacks for a deployment. Nothing is changed."""
