@@ -70,6 +70,10 @@ class LockedError(DeniedError):
 class StaleError(SapphireError):
     """The message or the price is older than its limit."""
 
+    def __init__(self, message: str, *, code: str = "STALE") -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class InvalidInputError(SapphireError):
     """Input that no retry can mend. `where` names the field, file and line, or document."""

@@ -1,11 +1,13 @@
 """The outbox: an event is written in the commit that causes it, deleted once published."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from common.books import OUTBOX
 from common.domain.events import OutboxMessage
 from common.errors import TransientError
 from common.ports import Create, Delete, DocumentStore, Publisher, Ref
+from common.trace import current_trace
 from common.wire import encode_message
 
 CLEAR_AT_ONCE = 400  # a commit's limit
@@ -25,7 +27,18 @@ class OnlyInMemoryError(TransientError):
 
 
 def outbox_write(message: OutboxMessage) -> Create:
-    return Create(Ref(OUTBOX, message.message_id), encode_message(message))
+    """The row keeps the trace beside the message, so that `relay` publishes it as part of that."""
+    row = encode_message(message)
+    trace = traced(message).trace
+    return Create(Ref(OUTBOX, message.message_id), row if trace is None else row | {"trace": trace})
+
+
+def traced(message: OutboxMessage) -> OutboxMessage:
+    """As part of the trace it has, else of the current one."""
+    trace = current_trace()
+    if message.trace is not None or not trace:
+        return message
+    return replace(message, trace=dict(trace))
 
 
 def outbox_clear(message: OutboxMessage) -> Delete:
@@ -44,7 +57,7 @@ async def publish_and_clear(
     """
     kept: frozenset[str] = frozenset()
     try:
-        await publisher.publish(messages)
+        await publisher.publish([traced(message) for message in messages])
     except OnlyInMemoryError as error:
         kept = frozenset(message.message_id for message in error.messages)
     await clear([message for message in messages if message.message_id not in kept], store)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from common.domain.events import EVENT_TYPES, EVENT_VERSION, Event, OutboxMessage
 from common.domain.moment import from_iso, iso
 from common.errors import InvalidInputError
+from common.trace import trace_of
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -71,7 +72,7 @@ def canonical_json(value: object) -> str:
 
 
 def encode_message(message: OutboxMessage) -> JsonObject:
-    """JSON-safe; `deliver_at` is there only where the message has one."""
+    """JSON-safe; `deliver_at` is there only where the message has one, its trace travels beside."""
     body = {
         "type": type(message.event).__name__,
         "version": EVENT_VERSION,
@@ -86,7 +87,7 @@ def encode_message(message: OutboxMessage) -> JsonObject:
 
 
 def decode_message(body: object) -> OutboxMessage:
-    """Read what `encode_message` wrote.
+    """Read what `encode_message` wrote, and a trace where one was stored with it.
 
     Raises:
         InvalidInputError: not an object, an unknown type or version, or data of another shape.
@@ -111,6 +112,7 @@ def decode_message(body: object) -> OutboxMessage:
         event=event,
         occurred_at=_moment(body, "occurred_at"),
         deliver_at=_moment(body, "deliver_at") if body.get("deliver_at") is not None else None,
+        trace=trace_of(body.get("trace")),
     )
 
 

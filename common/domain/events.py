@@ -1,6 +1,6 @@
 """Messages between functions. Frozen; fields are added, never changed; ids are business ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from common.domain.instrument import Venue
 from common.domain.market import MarketSnapshot
@@ -162,3 +162,4 @@ class OutboxMessage:
     event: Event
     occurred_at: UtcDatetime
     deliver_at: UtcDatetime | None = None  # not before; None: at once
+    trace: dict[str, str] | None = field(default=None, compare=False)  # common/trace.py; None: open

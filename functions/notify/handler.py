@@ -191,7 +191,19 @@ async def _mark(
         await store.commit(list(updates.values()))
     except ConflictError:
         return [document for document in documents if await _won(store, updates[document.ref])]
+    except TransientError:
+        if not await _is_written(store, list(updates.values())):
+            raise
     return list(documents)
+
+
+async def _is_written(store: DocumentStore, updates: Sequence[Update]) -> bool:
+    """Whether a commit whose answer was lost was applied: else what it took would be nobody's."""
+    found = await store.get_many([update.ref for update in updates])
+    return all(
+        document is not None and update.data.items() <= document.data.items()
+        for document, update in zip(found, updates, strict=True)
+    )
 
 
 async def _won(store: DocumentStore, update: Update) -> bool:

@@ -7,12 +7,13 @@ emulator write both `messageId` and `message_id`. Pure: bytes and headers in, ob
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from common.domain.events import OutboxMessage, Tick
 from common.domain.moment import from_iso
 from common.errors import InvalidInputError
+from common.trace import trace_of
 from common.wire import JsonObject, canonical_json, decode_message, encode_message
 
 SCHEDULE_TIME_HEADER = "x-cloudscheduler-scheduletime"
@@ -36,7 +37,12 @@ def message_data(message: OutboxMessage) -> bytes:
 
 
 def message_attributes(message: OutboxMessage) -> dict[str, str]:
-    """What a publisher says of the message beside it; a reader refuses a message that differs."""
+    """What a publisher says of the message beside it, and the trace that it is part of."""
+    return _identity(message) | (message.trace or {})
+
+
+def _identity(message: OutboxMessage) -> dict[str, str]:
+    """A reader refuses a message that differs from these."""
     return {"type": type(message.event).__name__, "id": message.message_id}
 
 
@@ -109,21 +115,21 @@ def open_push(body: JsonObject) -> Push:
 
 
 def read_message(push: Push) -> OutboxMessage:
-    """The message in a push.
+    """The message in a push, with the trace that its attributes tell of.
 
     Raises:
         InvalidInputError: data that `common.wire` cannot read, or attributes that are missing or
             tell of another message.
     """
     message = decode_message(_json_object(push.data, "data"))
-    for name, value in message_attributes(message).items():
+    for name, value in _identity(message).items():
         if push.attributes.get(name) != value:
             raise InvalidInputError(
                 "the attribute does not agree with the body",
                 code="ATTRIBUTES_DISAGREE",
                 where=f"message.attributes.{name}",
             )
-    return message
+    return replace(message, trace=trace_of(push.attributes))
 
 
 def read_tick(body: JsonObject, schedule_time: str | None) -> Tick:

@@ -7,14 +7,15 @@ text is redacted, tracebacks included.
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TextIO
 
 from common.redaction import redact
+from infra.gcp.tracing import SpanContext, request_context
 
 LOGGER = logging.getLogger("sapphire")
 OURS = ("sapphire", "common", "functions", "infra")
@@ -35,6 +36,7 @@ FIELDS = frozenset(
         "latency_ms",
         "message_id",
         "reason",
+        "request_trace",
         "signal_id",
         "state_from",
         "state_to",
@@ -52,9 +54,8 @@ FIELDS = frozenset(
 
 _TEXT_MAX = 2048
 _TRACE_MAX = 16_384
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
-_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/\d{1,20})?(?:;.*)?", re.ASCII)
-_trace: ContextVar[str] = ContextVar("sapphire_trace", default="")
+_NO_TRACE: Mapping[str, object] = MappingProxyType({})
+_trace: ContextVar[Mapping[str, object]] = ContextVar("sapphire_trace", default=_NO_TRACE)
 
 
 def log_event(
@@ -86,7 +87,17 @@ def configure_logging(stream: TextIO | None = None) -> None:
 @contextmanager
 def tracing(headers: Mapping[str, str], *, project: str) -> Iterator[None]:
     """Lines written inside carry the request's trace. A malformed header gives none."""
-    token = _trace.set(_trace_name(headers, project))
+    with spanning(request_context(headers), project=project):
+        yield
+
+
+@contextmanager
+def spanning(context: SpanContext | None, *, project: str) -> Iterator[None]:
+    """Lines written inside carry this trace and span, as Cloud Logging wants to be told.
+
+    https://cloud.google.com/logging/docs/agent/logging/configuration#special-fields
+    """
+    token = _trace.set(_NO_TRACE if context is None else _trace_fields(context, project))
     try:
         yield
     finally:
@@ -105,8 +116,7 @@ class JsonFormatter(logging.Formatter):
             for name, value in fields.items()
             if name in FIELDS and value is not None and value != ""
         }
-        if _trace.get():
-            line["logging.googleapis.com/trace"] = _trace.get()
+        line |= _trace.get()
         if record.exc_info:
             line["stack_trace"] = redact(self.formatException(record.exc_info))[-_TRACE_MAX:]
         return json.dumps(line, separators=(",", ":"))
@@ -118,8 +128,11 @@ def _clean(value: object) -> object:
     return redact(str(value)[: 4 * _TEXT_MAX])[:_TEXT_MAX]
 
 
-def _trace_name(headers: Mapping[str, str], project: str) -> str:
-    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "")) or _CLOUD_TRACE.fullmatch(
-        headers.get("x-cloud-trace-context", "")
-    )
-    return f"projects/{project}/traces/{found.group(1)}" if found else ""
+def _trace_fields(context: SpanContext, project: str) -> Mapping[str, object]:
+    fields: dict[str, object] = {
+        "logging.googleapis.com/trace": f"projects/{project}/traces/{context.trace_id}",
+        "logging.googleapis.com/trace_sampled": context.sampled,
+    }
+    if context.span_id:
+        fields["logging.googleapis.com/spanId"] = context.span_id
+    return fields

@@ -1,13 +1,15 @@
-"""Push calls proved by Google's OIDC tokens: Pub/Sub and Cloud Scheduler in the cloud.
+"""Bearer tokens of an OIDC issuer, and push calls proved by them: Google's in the cloud.
 
-What to check: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions.
+What to check: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions. The audience is
+the text that the subscription, the job or the queue was given for it, letter by letter: Google adds
+no slash to it (only Cloud Scheduler's default, which is the job's URL, may end with one).
 """
 
 import asyncio
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,15 +41,29 @@ class Certs:
 FetchCerts = Callable[[], Awaitable[Certs]]
 
 
-class OidcVerifier:
-    """Verifies RS256 bearer tokens: signature, issuer, audience, times, and the one caller."""
+class WrongCallerError(UnauthenticatedError):
+    """The caller proved who it is, and is not the one that may call here: 403 instead of 401."""
+
+
+class JwtVerifier:
+    """RS256 tokens of one issuer for one audience: signature, issuer, audience, times, the account.
+
+    The issuer's keys are kept as long as its answer allows.
+    """
 
     def __init__(
-        self, audience: str, email: str, clock: Clock, fetch_certs: FetchCerts | None = None
+        self,
+        *,
+        issuers: Collection[str] = ISSUERS,
+        audiences: Collection[str],
+        clock: Clock,
+        fetch_certs: FetchCerts | None = None,
     ) -> None:
-        """`email` is the service account that the bus and the scheduler call as."""
-        self._audience = audience
-        self._email = email
+        """`issuers` are the names of one issuer, whose keys `fetch_certs` gets; any one of
+        `audiences` will do.
+        """
+        self._issuers = frozenset(issuers)
+        self._audiences = tuple(audiences)
         self._clock = clock
         self._fetch = fetch_certs or fetch_google_certs
         self._keys: dict[str, RSAPublicKey] = {}
@@ -55,14 +71,19 @@ class OidcVerifier:
         self._fresh_until: datetime | None = None
         self._fetching = asyncio.Lock()
 
-    async def verify(self, *, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-        """Raises UnauthenticatedError, or TransientError while Google's keys cannot be fetched."""
-        del query  # the cloud sends the token in the header alone
-        header, claims, signed, signature = _split(bearer_token(headers))
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """What the token says; its `email` is a text, and verified.
+
+        Raises:
+            UnauthenticatedError: it is no such token, or one of its claims does not hold.
+            TransientError: the issuer's keys cannot be fetched.
+        """
+        header, claims, signed, signature = _split(token)
         if header.get("alg") != "RS256":
             raise UnauthenticatedError("the token is not signed with RS256")
         self._check_claims(claims)
         _check_signature(await self._key(str(header.get("kid"))), signed, signature)
+        return claims
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
         now = to_ms(self._clock.now()) // 1000
@@ -73,12 +94,13 @@ class OidcVerifier:
             raise UnauthenticatedError("the token has expired")
         if issued - SKEW_S > now:
             raise UnauthenticatedError("the token is from the future")
-        if claims.get("iss") not in ISSUERS:
-            raise UnauthenticatedError("the token is not from Google")
-        if not same_token(str(claims.get("aud")), self._audience):
+        issuer, audience, email = claims.get("iss"), claims.get("aud"), claims.get("email")
+        if not isinstance(issuer, str) or issuer not in self._issuers:
+            raise UnauthenticatedError("the token is of another issuer")
+        if not isinstance(audience, str) or not _is_one_of(audience, self._audiences):
             raise UnauthenticatedError("the token is for another audience")
-        if not same_token(str(claims.get("email")), self._email):
-            raise UnauthenticatedError("the token is of another account")
+        if not isinstance(email, str) or not email:
+            raise UnauthenticatedError("the token names no account")
         if claims.get("email_verified") is not True:
             raise UnauthenticatedError("the token's account is not verified")
 
@@ -105,24 +127,58 @@ class OidcVerifier:
                 str(key["kid"]): _public_key(key) for key in certs.keys if _is_usable(key)
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise TransientError("Google's signing keys cannot be read") from error
+            raise TransientError("the issuer's signing keys cannot be read") from error
         self._fetched_at = now
         self._fresh_until = now + certs.max_age
 
 
+class OidcVerifier:
+    """`TokenVerifier` for one service account: the bus, the scheduler and the queues call as it."""
+
+    def __init__(
+        self,
+        audience: str,
+        email: str,
+        clock: Clock,
+        fetch_certs: FetchCerts | None = None,
+        *,
+        issuers: Collection[str] = ISSUERS,
+    ) -> None:
+        self._tokens = JwtVerifier(
+            issuers=issuers, audiences=(audience,), clock=clock, fetch_certs=fetch_certs
+        )
+        self._email = email
+
+    async def verify(self, *, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+        """Raises what `JwtVerifier.claims` raises, and WrongCallerError for another account."""
+        del query  # the cloud sends the token in the header alone
+        claims = await self._tokens.claims(bearer_token(headers))
+        if not same_token(claims["email"], self._email):
+            raise WrongCallerError("the token is of another account")
+
+
 async def fetch_google_certs(url: str = CERTS_URL) -> Certs:
-    """Google's current signing keys. Raises TransientError when they cannot be had in 5 s."""
+    """The signing keys that the issuer serves now, at `url` (Google's unless given).
+
+    Raises TransientError when they cannot be had in 5 s.
+    """
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=5.0) as client:
+        # A stand-in on this machine, which http is for alone, is behind no proxy.
+        async with httpx.AsyncClient(timeout=5.0, trust_env=url.startswith("https:")) as client:
             response = await client.get(url)
             response.raise_for_status()
             keys = response.json()["keys"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise TransientError(f"Google's signing keys: {type(error).__name__}") from error
+        raise TransientError(f"the issuer's signing keys: {type(error).__name__}") from error
     age = re.search(r"max-age=(\d{1,9})", response.headers.get("cache-control", ""))
     return Certs(keys=tuple(keys), max_age=timedelta(seconds=int(age.group(1)) if age else 300))
+
+
+def _is_one_of(given: str, expected: Collection[str]) -> bool:
+    """In constant time for each."""
+    return sum(same_token(given, each) for each in expected) > 0
 
 
 def _split(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:

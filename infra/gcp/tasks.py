@@ -3,6 +3,12 @@
 Pub/Sub pushes at once: a refusal until the hour has come would back the whole subscription off. A
 task has an hour of its own. It posts the envelope that Pub/Sub would post, with a token of the same
 account, so a function cannot tell the two apart, and need not.
+
+Each function has a queue of its own, and the queue says where its tasks go and as whom: its HTTP
+target overrides what a task says ("all tasks with HttpRequest are overridden according to the
+target", HttpTarget in google.cloud.tasks.v2; token and audience too). So a task names no account:
+its maker would need iam.serviceAccounts.actAs on it (OidcToken, same place), and could then sign as
+the bus anywhere. As it is, whoever may use a queue reaches that one function.
 """
 
 import json
@@ -11,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from common.config import Settings
 from common.domain.events import OutboxMessage
 from common.domain.identifiers import digest
 from common.domain.moment import iso
@@ -29,7 +34,9 @@ FUNCTION_URL = "SAPPHIRE_FUNCTION_URL"
 TASKS_QUEUE = "SAPPHIRE_TASKS_QUEUE"
 _FUNCTION = "{function}"
 _URL = re.compile(r"https?://[^{}\s]*\{function\}[^{}\s]*")
-_QUEUE = re.compile(r"projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]{1,100}")
+_QUEUE = re.compile(
+    r"projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]*\{function\}[A-Za-z0-9-]*"
+)
 _ATTEMPT_TIMEOUT_S = 10.0
 _TIMEOUT_S = 20.0  # with our retries; functions have 60 s
 
@@ -49,21 +56,22 @@ class CloudTasksPublisher:
         *,
         queue: str,
         function_url: str,
-        audience: str,
-        service_account: str,
         subscribers: Subscribers,
         deadline_s: float = 60.0,
         client: "CloudTasksAsyncClient | None" = None,
     ) -> None:
-        """`queue` is `projects/P/locations/L/queues/Q`. In `function_url`, `{function}` stands for
-        a function's name with hyphens. `audience` and `service_account` are of the tokens that
-        functions ask for; after `deadline_s` (15 to 1,800) without an answer it is posted again.
+        """`queue` is `projects/P/locations/L/queues/{function}-later`; there and in `function_url`,
+        `{function}` stands for a function's name with hyphens. After `deadline_s` (15 to 1,800)
+        without an answer a task is posted again.
 
         Raises:
             ConfigurationError: the queue or the URL is not of that form.
         """
         if not _QUEUE.fullmatch(queue):
-            raise ConfigurationError(f"{TASKS_QUEUE} must be projects/P/locations/L/queues/Q")
+            raise ConfigurationError(
+                f"{TASKS_QUEUE} must be a queue with {_FUNCTION} once, such as "
+                "projects/P/locations/L/queues/{function}-later"
+            )
         if not _URL.fullmatch(function_url):
             raise ConfigurationError(
                 f"{FUNCTION_URL} must be a URL with {_FUNCTION} once, such as "
@@ -71,8 +79,6 @@ class CloudTasksPublisher:
             )
         self._queue = queue
         self._function_url = function_url
-        self._audience = audience
-        self._service_account = service_account
         self._subscribers = subscribers
         self._deadline = timedelta(seconds=deadline_s)
         self._client = client
@@ -81,7 +87,7 @@ class CloudTasksPublisher:
         """As the port says; a message without `deliver_at`, or with one that is past, goes at once.
 
         Raises:
-            ConfigurationError: the queue is missing, our account may not use it, nobody subscribes
+            ConfigurationError: a queue is missing, our account may not use it, nobody subscribes
                 to a topic, or a message is for more than 30 days ahead.
         """
         pairs = [(message, name) for message in messages for name in self._functions(message)]
@@ -113,7 +119,7 @@ class CloudTasksPublisher:
             )
             try:
                 await self._ready_client().create_task(
-                    parent=self._queue,
+                    parent=_of(self._queue, function),
                     task=self._task(message, function),
                     retry=again,
                     timeout=_ATTEMPT_TIMEOUT_S,
@@ -129,21 +135,18 @@ class CloudTasksPublisher:
         return self._client
 
     def _task(self, message: OutboxMessage, function: str) -> "Task":
-        from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, OidcToken, Task
+        from google.cloud.tasks_v2.types import HttpMethod, HttpRequest, Task
 
         task_id = digest(function, message.message_id)  # hashed: Google asks for an even spread
         return Task(
-            name=f"{self._queue}/tasks/{task_id}",
+            name=f"{_of(self._queue, function)}/tasks/{task_id}",
             schedule_time=message.deliver_at,
             dispatch_deadline=self._deadline,
             http_request=HttpRequest(
-                url=self._function_url.replace(_FUNCTION, function.replace("_", "-")),
+                url=_of(self._function_url, function),
                 http_method=HttpMethod.POST,
                 headers={"Content-Type": "application/json"},
                 body=self._envelope(message, function, task_id),
-                oidc_token=OidcToken(
-                    service_account_email=self._service_account, audience=self._audience
-                ),
             ),
         )
 
@@ -153,10 +156,16 @@ class CloudTasksPublisher:
             message_data(message),
             message_attributes(message),
             bus_message_id=task_id,
-            subscription=f"projects/{project}/subscriptions/{function}-{message.topic}",
+            subscription=_of(
+                f"projects/{project}/subscriptions/{_FUNCTION}-{message.topic}", function
+            ),
             publish_time=iso(message.deliver_at or message.occurred_at),
         )
         return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def _of(pattern: str, function: str) -> str:
+    return pattern.replace(_FUNCTION, function.replace("_", "-"))
 
 
 class TimedPublisher:
@@ -186,33 +195,21 @@ class TimedPublisher:
 
 
 def tasks_publisher(
-    settings: Settings,
-    environ: Mapping[str, str],
-    *,
-    subscribers: Subscribers,
-    deadline_s: float,
+    environ: Mapping[str, str], *, subscribers: Subscribers, deadline_s: float
 ) -> CloudTasksPublisher:
     """What the environment describes.
 
     Raises:
         ConfigurationError: names every variable that is missing, or one that is wrong.
     """
-    needed = {
-        FUNCTION_URL: environ.get(FUNCTION_URL),
-        TASKS_QUEUE: environ.get(TASKS_QUEUE),
-        "SAPPHIRE_PUSH_AUDIENCE": settings.push_audience,
-        "SAPPHIRE_PUSH_SERVICE_ACCOUNT": settings.push_service_account,
-    }
-    missing = [name for name, value in needed.items() if not value]
+    missing = [name for name in (FUNCTION_URL, TASKS_QUEUE) if not environ.get(name)]
     if missing:
         raise ConfigurationError(
             f"a message that is to be delivered later has no way to go: set {', '.join(missing)}"
         )
     return CloudTasksPublisher(
-        queue=needed[TASKS_QUEUE] or "",
-        function_url=needed[FUNCTION_URL] or "",
-        audience=settings.push_audience or "",
-        service_account=settings.push_service_account or "",
+        queue=environ[TASKS_QUEUE],
+        function_url=environ[FUNCTION_URL],
         subscribers=subscribers,
         deadline_s=deadline_s,
     )

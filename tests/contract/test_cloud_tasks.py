@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.cloud.tasks_v2.types import HttpTarget, OidcToken, UriOverride
 
 from common.books import OUTBOX
 from common.config import Settings
@@ -29,9 +30,8 @@ from tests.fakes.publisher import RecordingPublisher, refusing_publisher
 from tests.functions.harness import Bench, app_of
 from tests.standins.cloud_tasks import NOW, CloudTasksStandIn, serving_tasks
 
-QUEUE = "projects/a-project/locations/europe-west1/queues/later"
+QUEUE = "projects/a-project/locations/europe-west1/queues/{function}-later"
 URL = "https://{function}-123.europe-west1.run.app"
-AUDIENCE = "https://sapphire.example"
 ACCOUNT = "push@a-project.iam.gserviceaccount.com"
 SUBSCRIBERS = {"signal-created": ("fan_out",), "notifications": ("notify", "archive")}
 
@@ -60,16 +60,28 @@ def a_publisher(client: Any = None, **changes: Any) -> CloudTasksPublisher:
     options: dict[str, Any] = {
         "queue": QUEUE,
         "function_url": URL,
-        "audience": AUDIENCE,
-        "service_account": ACCOUNT,
         "subscribers": lambda topic: SUBSCRIBERS.get(topic, ()),
     }
     return CloudTasksPublisher(**(options | {"client": client} | changes))
 
 
+def of(pattern: str, function: str) -> str:
+    return pattern.replace("{function}", function)
+
+
+def a_target(function: str) -> HttpTarget:
+    """As terraform/tasks.tf gives it to the queue of `function`."""
+    url = of(URL, function)
+    return HttpTarget(
+        uri_override=UriOverride(host=url.removeprefix("https://")),
+        oidc_token=OidcToken(service_account_email=ACCOUNT, audience=url),
+    )
+
+
 @pytest.fixture
 async def cloud() -> AsyncIterator[Cloud]:
-    stand_in = CloudTasksStandIn(QUEUE)
+    functions = ("fan-out", "notify", "archive")
+    stand_in = CloudTasksStandIn({of(QUEUE, name): a_target(name) for name in functions})
     with serving_tasks(stand_in) as address:
         publisher = a_publisher(await _client(address))
         yield Cloud(publisher, stand_in)
@@ -80,21 +92,23 @@ async def cloud() -> AsyncIterator[Cloud]:
 async def test_tasks_when_a_message_is_for_later_then_a_task_posts_its_push_at_that_time(
     cloud: Cloud,
 ) -> None:
-    message = later(seconds=0.750001)
+    trace = {"traceparent": "00-105445aa7843bc8bf206b12000100000-00f067aa0ba902b7-01"}
+    message = replace(later(seconds=0.750001), trace=trace)
     await cloud.publisher.publish([message])
 
     [task] = cloud.tasks.run_all()
     assert task.schedule_time == NOW + timedelta(microseconds=750_001)
     assert task.dispatch_deadline == timedelta(seconds=60)
     http = task.http_request
-    assert http.url == "https://fan-out-123.europe-west1.run.app"
+    assert task.name.startswith(of(QUEUE, "fan-out"))
+    assert http.url == "https://fan-out-123.europe-west1.run.app/"
     assert http.http_method.name == "POST"
     assert dict(http.headers) == {"Content-Type": "application/json"}
     assert http.oidc_token.service_account_email == ACCOUNT
-    assert http.oidc_token.audience == AUDIENCE
+    assert http.oidc_token.audience == "https://fan-out-123.europe-west1.run.app"
     push = open_push(json.loads(http.body))
-    assert read_message(push) == message
-    assert push.subscription == "projects/a-project/subscriptions/fan_out-signal-created"
+    assert (read_message(push), read_message(push).trace) == (message, trace)
+    assert push.subscription == "projects/a-project/subscriptions/fan-out-signal-created"
     assert push.delivery_attempt is None
 
 
@@ -121,8 +135,24 @@ async def test_tasks_when_the_task_runs_then_the_entry_point_takes_it_as_any_pus
 async def test_tasks_when_two_functions_subscribe_then_each_has_its_own(cloud: Cloud) -> None:
     message = replace(later(), topic="notifications")
     await cloud.publisher.publish([message])
-    urls = {task.http_request.url for task in cloud.tasks.run_all()}
-    assert urls == {URL.replace("{function}", name) for name in ("notify", "archive")}
+    tasks = cloud.tasks.run_all()
+    assert {task.name.rpartition("/tasks/")[0] for task in tasks} == {
+        of(QUEUE, name) for name in ("notify", "archive")
+    }
+    audiences = {task.http_request.oidc_token.audience for task in tasks}
+    assert audiences == {of(URL, name) for name in ("notify", "archive")}
+
+
+async def test_tasks_when_made_then_the_task_itself_says_the_same_address_and_names_no_account(
+    cloud: Cloud,
+) -> None:
+    """Where a queue lacked its target, the function would be called and refuse the call."""
+    await cloud.publisher.publish([later()])
+
+    [task] = cloud.tasks.tasks.values()
+    assert task.http_request.url == of(URL, "fan-out")
+    assert "oidc_token" not in task.http_request
+    assert "oauth_token" not in task.http_request
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -206,8 +236,10 @@ async def test_tasks_when_there_are_no_credentials_then_a_person_is_told(
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"queue": "later"}, TASKS_QUEUE),
+        ({"queue": "{function}-later"}, TASKS_QUEUE),
         ({"queue": f"{QUEUE}/tasks/x"}, TASKS_QUEUE),
+        ({"queue": QUEUE.replace("{function}", "one")}, TASKS_QUEUE),
+        ({"queue": f"{QUEUE}-{{function}}"}, TASKS_QUEUE),
         ({"function_url": "https://one.run.app"}, FUNCTION_URL),
         ({"function_url": "{function}.run.app"}, FUNCTION_URL),
         ({"function_url": "https://{function}.run.app/{function}"}, FUNCTION_URL),
@@ -248,34 +280,30 @@ async def test_timed_publisher_when_one_way_fails_then_the_other_is_still_gone(
     assert len(cloud.tasks.tasks) == 1
 
 
-def a_cloud_setting(**changes: str | None) -> Settings:
-    options = {"push_audience": AUDIENCE, "push_service_account": ACCOUNT} | changes
-    return replace(Settings(bus="pubsub", project="a-project"), **options)  # type: ignore[arg-type]  # texts
+CLOUD = Settings(
+    bus="pubsub",
+    project="a-project",
+    push_audience="https://decide-123.europe-west1.run.app",
+    push_service_account=ACCOUNT,
+)
 
 
 async def test_timed_publisher_when_later_has_no_way_then_only_what_needs_it_is_refused() -> None:
     at_once = RecordingPublisher()
 
     def make_later() -> CloudTasksPublisher:
-        return tasks_publisher(
-            a_cloud_setting(push_audience=None),
-            {TASKS_QUEUE: QUEUE},
-            subscribers=lambda _: ("fan_out",),
-            deadline_s=60,
-        )
+        return tasks_publisher({}, subscribers=lambda _: ("fan_out",), deadline_s=60)
 
     timed = TimedPublisher(at_once, make_later)
     await timed.publish([a_message(message_id="one")])
-    with pytest.raises(ConfigurationError, match=f"set {FUNCTION_URL}, SAPPHIRE_PUSH_AUDIENCE$"):
+    with pytest.raises(ConfigurationError, match=f"set {FUNCTION_URL}, {TASKS_QUEUE}$"):
         await timed.publish([a_message(message_id="two"), later("three")])
     assert [message.message_id for message in at_once.messages] == ["one", "two"]
 
 
 def test_tasks_publisher_when_the_environment_is_whole_then_it_is_made() -> None:
     environ = {TASKS_QUEUE: QUEUE, FUNCTION_URL: URL}
-    made = tasks_publisher(
-        a_cloud_setting(), environ, subscribers=lambda _: ("fan_out",), deadline_s=60
-    )
+    made = tasks_publisher(environ, subscribers=lambda _: ("fan_out",), deadline_s=60)
     assert isinstance(made, CloudTasksPublisher)
 
 
@@ -285,7 +313,7 @@ def test_bootstrap_when_the_bus_is_pubsub_then_both_ways_are_there_and_nothing_i
     from infra.bootstrap import build
 
     monkeypatch.delenv(FUNCTION_URL, raising=False)
-    runtime = build(a_cloud_setting(), store=MemoryStore())
+    runtime = build(CLOUD, store=MemoryStore())
     assert isinstance(runtime.publisher, TimedPublisher)
 
 
@@ -296,6 +324,6 @@ async def test_bootstrap_when_no_way_for_later_is_set_then_the_variables_are_nam
 
     monkeypatch.delenv(FUNCTION_URL, raising=False)
     monkeypatch.setenv(TASKS_QUEUE, QUEUE)
-    runtime = build(a_cloud_setting(), store=MemoryStore())
+    runtime = build(CLOUD, store=MemoryStore())
     with pytest.raises(ConfigurationError, match=f"set {FUNCTION_URL}$"):
         await runtime.publisher.publish([later()])

@@ -105,12 +105,16 @@ async def test_check_when_a_message_was_never_taken_then_fails() -> None:
     replay = Replay(recording(), None, 2)
     async with running(replay):
         await replay.run()
-        lost = a_message(DeploymentSignal(book="v3", delivery_id="dlv_nowhere"))
+        now = replay.stack.runtime.clock.now()
+        lost = a_message(DeploymentSignal(book="v3", delivery_id="dlv_nowhere"), occurred_at=now)
         await replay.stack.runtime.publisher.publish([lost])
         await replay.stack.idle()
         check = await replay.stack.check()
 
-    assert check.problems == ["1 messages are dead letters"]
+    assert check.problems == [
+        "1 messages were refused, route: delivery dlv_nowhere is not in signal_deliveries_v3 yet",
+        "1 messages are dead letters",
+    ]
 
 
 @pytest.mark.parametrize(

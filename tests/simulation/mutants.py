@@ -21,7 +21,7 @@ from common.outbox import clear
 from common.ports import Ref
 from functions.execute import handler as execute
 from functions.settle import handler as settle
-from infra.gcp import entrypoint
+from infra.gcp import actions, entrypoint
 from infra.local.store import memory
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -146,9 +146,8 @@ def partial_fill_is_full(patch: pytest.MonkeyPatch) -> None:
 
 def transient_errors_acknowledged(patch: pytest.MonkeyPatch) -> None:
     """The message is acknowledged although nothing was done."""
-    patch.setitem(
-        entrypoint.ACTIONS, TransientError, entrypoint.Action(204, "TRANSIENT", 30, record=False)
-    )
+    acknowledged = actions.Action(204, "TRANSIENT", 30, record=False)
+    patch.setitem(actions.ACTIONS, TransientError, acknowledged)
 
 
 def reservation_never_released(patch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,9 @@ def a_runtime(
     def the_messenger() -> Messenger | None:
         return messenger
 
+    async def no_token() -> str:
+        raise AssertionError("nobody signs in here")
+
     return Runtime(
         settings=settings,
         clock=world,
@@ -194,4 +197,5 @@ def a_runtime(
         make_secret_adder=no_secrets,
         make_accounts=no_accounts,
         make_messenger=the_messenger,
+        read_api_token=no_token,
     )

@@ -1,15 +1,18 @@
-"""A small Cloud Tasks over gRPC: generic handlers around the client's own message classes."""
+"""A small Cloud Tasks over gRPC: generic handlers around the client's own message classes.
+
+Its queues have an HTTP target, as ours do: where a task goes and with whose token is the queue's.
+"""
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
-from google.cloud.tasks_v2.types import CreateTaskRequest, Task
+from google.cloud.tasks_v2.types import CreateTaskRequest, HttpTarget, Task
 
 SERVICE = "google.cloud.tasks.v2.CloudTasks"
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -18,10 +21,14 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 
 
 class CloudTasksStandIn:
-    """Keeps tasks by full name and, like the real one, takes a name once, also after its run."""
+    """Keeps tasks by full name and, like the real one, takes a name once, also after its run.
 
-    def __init__(self, queue: str) -> None:
-        self.queue = queue
+    The caller may enqueue, and act as no service account: a task that names one is refused.
+    """
+
+    def __init__(self, targets: Mapping[str, HttpTarget]) -> None:
+        """`targets` by queue."""
+        self.targets = dict(targets)
         self.tasks: dict[str, Task] = {}
         self.taken: set[str] = set()
         self.calls = 0
@@ -34,12 +41,14 @@ class CloudTasksStandIn:
         self.calls += 1
         if self.refusals:
             context.abort(self.refusals.popleft(), "as told")
-        if request.parent != self.queue:
+        if request.parent not in self.targets:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.parent} does not exist")
         task = request.task
         parent, _, task_id = task.name.partition("/tasks/")
-        if parent != self.queue or not _TASK_ID.fullmatch(task_id):
+        if parent != request.parent or not _TASK_ID.fullmatch(task_id):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the name {task.name}")
+        if "oidc_token" in task.http_request or "oauth_token" in task.http_request:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "iam.serviceAccounts.actAs")
         if task.schedule_time and task.schedule_time > NOW + AHEAD_MAX:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "more than 30 days ahead")
         if task.name in self.taken:
@@ -55,7 +64,14 @@ class CloudTasksStandIn:
         """Take what is scheduled, in the order of its time, as if all of it were done."""
         done = sorted(self.tasks.values(), key=lambda task: task.schedule_time or NOW)
         self.tasks.clear()
-        return done
+        return [self._dispatched(task) for task in done]
+
+    def _dispatched(self, task: Task) -> Task:
+        """As it is sent: the queue's host and token, whatever the task says."""
+        target = self.targets[task.name.partition("/tasks/")[0]]
+        task.http_request.url = f"https://{target.uri_override.host}/"
+        task.http_request.oidc_token = target.oidc_token
+        return task
 
 
 @contextmanager

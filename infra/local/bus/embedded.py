@@ -210,6 +210,7 @@ class EmbeddedBus:
             body=message_data(message).decode(),
             published_at=iso(self._clock.now()),
             deliver_at=None if message.deliver_at is None else iso(message.deliver_at),
+            trace=json.dumps(message.trace) if message.trace else "",
         )
         return [replace(draft, subscription=name) for name in names] or [draft]
 
@@ -306,7 +307,8 @@ class EmbeddedBus:
     def _envelope(self, held: Held, attempt: int) -> JsonObject:
         return wrap_push(
             held.body.encode(),
-            {"type": held.type, "id": held.message_id},
+            {"type": held.type, "id": held.message_id}
+            | (json.loads(held.trace) if held.trace else {}),
             bus_message_id=str(held.number),
             subscription=f"projects/{self._project}/subscriptions/{held.subscription}",
             publish_time=held.published_at,

@@ -27,20 +27,24 @@ CREATE TABLE IF NOT EXISTS deliveries (
     status INTEGER,
     reason TEXT NOT NULL DEFAULT '',
     dead_at TEXT,
-    deliver_at TEXT
+    deliver_at TEXT,
+    trace TEXT NOT NULL DEFAULT ''
 ) STRICT
 """
 _COLUMNS = (
     "id, number, topic, subscription, message_id, type, body, published_at, "
-    "attempts, status, reason, dead_at, deliver_at"
+    "attempts, status, reason, dead_at, deliver_at, trace"
 )
 _INSERT = (
     "INSERT INTO deliveries"
-    " (number, topic, subscription, message_id, type, body, published_at, deliver_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " (number, topic, subscription, message_id, type, body, published_at, deliver_at, trace)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_MIGRATION = "ALTER TABLE deliveries ADD COLUMN deliver_at TEXT"  # of version 1
-_SCHEMA_VERSION = 2
+_MIGRATIONS = {
+    "deliver_at": "ALTER TABLE deliveries ADD COLUMN deliver_at TEXT",  # since version 2
+    "trace": "ALTER TABLE deliveries ADD COLUMN trace TEXT NOT NULL DEFAULT ''",  # since 3
+}
+_SCHEMA_VERSION = 3
 _LOCK_TIMEOUT_S = 5.0
 
 
@@ -61,6 +65,7 @@ class Held:
     reason: str = ""
     dead_at: str | None = None
     deliver_at: str | None = None  # not before; None: at once
+    trace: str = ""  # JSON of the attributes of common/trace.py
 
 
 class Journal(Protocol):
@@ -159,6 +164,7 @@ class SqliteJournal:
             held.body,
             held.published_at,
             held.deliver_at,
+            held.trace,
         )
         if cursor.lastrowid is None:
             raise TransientError(f"{self._path.name}: the insert gave no row id")
@@ -251,7 +257,7 @@ def _open_file(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the table, or bring a file of version 1 up to ours: whole or not at all."""
+    """Make the table, or bring a file of an earlier version up to ours: whole or not at all."""
     version = _version(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -259,9 +265,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(_SCHEMA)
-    columns = connection.execute("PRAGMA table_info(deliveries)")
-    if "deliver_at" not in {name for _, name, *_ in columns}:
-        connection.execute(_MIGRATION)
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(deliveries)")}
+    for column, statement in _MIGRATIONS.items():
+        if column not in columns:
+            connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

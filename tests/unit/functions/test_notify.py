@@ -272,3 +272,32 @@ async def test_notify_when_taken_by_another_at_the_last_moment_then_leaves_it(
 
     assert first.sent == [notification]
     assert second.sent == []
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_notify_when_the_answer_to_taking_it_is_lost_then_it_looks_whether_it_has_it(
+    bench: Bench, applied: bool
+) -> None:
+    """Else it would be nobody's until it counts as abandoned, and its event might give up."""
+
+    class Lossy(MemoryStore):
+        loses = False
+
+        async def commit(self, writes: Any) -> None:
+            lost, self.loses = self.loses, False
+            if applied or not lost:
+                await super().commit(writes)
+            if lost:
+                raise TransientError("the answer is lost")
+
+    bench.store = store = Lossy()
+    [notification] = await bench.raised(1)
+    messenger, store.loses = RecordingMessenger(), True
+
+    if not applied:
+        with pytest.raises(TransientError, match="the answer is lost"):
+            await bench.notify(notification, messenger)
+    await bench.notify(notification, messenger)
+
+    assert messenger.sent == [notification]
+    assert await bench.states([notification]) == ["SENT"]

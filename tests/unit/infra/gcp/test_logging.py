@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from infra.gcp.logging import OURS, JsonFormatter, configure_logging, log_event, tracing
+from infra.gcp.logging import (
+    OURS,
+    JsonFormatter,
+    configure_logging,
+    log_event,
+    spanning,
+    tracing,
+)
+from infra.gcp.tracing import SpanContext
 
 KEY = "0x" + "c0ffee" * 10 + "beef"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -115,6 +123,39 @@ def test_trace_when_the_request_has_one_then_lines_inside_carry_it(
     inside, outside = log.lines
     assert inside["logging.googleapis.com/trace"] == f"projects/p1/traces/{TRACE}"
     assert "logging.googleapis.com/trace" not in outside
+
+
+@pytest.mark.parametrize(
+    ("headers", "span_id", "sampled"),
+    [
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, "00f067aa0ba902b7", True),
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-00"}, "00f067aa0ba902b7", False),
+        ({"x-cloud-trace-context": f"{TRACE}/123;o=1"}, f"{123:016x}", True),
+        ({"x-cloud-trace-context": TRACE}, None, False),
+    ],
+)
+def test_trace_when_the_request_has_one_then_lines_name_the_span_and_whether_it_is_sampled(
+    log: Log, headers: dict[str, str], span_id: str | None, sampled: bool
+) -> None:
+    with tracing(headers, project="p1"):
+        log_event(logging.INFO, "inside")
+
+    assert log.lines[0].get("logging.googleapis.com/spanId") == span_id
+    assert log.lines[0]["logging.googleapis.com/trace_sampled"] is sampled
+
+
+def test_trace_when_a_message_is_of_another_then_lines_carry_that_and_then_the_requests_again(
+    log: Log,
+) -> None:
+    context = SpanContext(trace_id="1" * 32, span_id="2" * 16, sampled=True)
+    with tracing({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, project="p1"):
+        with spanning(context, project="p1"):
+            log_event(logging.INFO, "inside")
+        log_event(logging.INFO, "outside")
+
+    traces = [line["logging.googleapis.com/trace"] for line in log.lines]
+    assert traces == [f"projects/p1/traces/{'1' * 32}", f"projects/p1/traces/{TRACE}"]
+    assert log.lines[0]["logging.googleapis.com/spanId"] == "2" * 16
 
 
 @pytest.mark.parametrize("value", ["garbage", TRACE + "\r\nx", "0" * 5000, f"00-{TRACE}"])

@@ -12,11 +12,21 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from common.config import Settings
 from common.domain.moment import to_ms
 from common.errors import TransientError, UnauthenticatedError
-from infra.gcp.oidc import Certs, OidcVerifier, fetch_google_certs
+from infra.bootstrap import build
+from infra.gcp.oidc import (
+    Certs,
+    JwtVerifier,
+    OidcVerifier,
+    WrongCallerError,
+    fetch_google_certs,
+)
+from infra.local.store.memory import MemoryStore
 from tests.builders import NOON
 from tests.fakes.clock import FakeClock
+from tests.fakes.publisher import RecordingPublisher
 
 AUDIENCE = "https://decide-abc.a.run.app"
 EMAIL = "push@sapphire.iam.gserviceaccount.com"
@@ -120,6 +130,69 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
 async def test_verify_when_a_claim_is_wrong_then_refused(name: str) -> None:
     with pytest.raises(UnauthenticatedError):
         await Door().enter(sign(claims(**BAD_CLAIMS[name])))
+
+
+async def test_verify_when_the_account_is_another_then_it_is_told_from_an_unproven_one() -> None:
+    other = claims(email="else@sapphire.iam.gserviceaccount.com")
+
+    with pytest.raises(WrongCallerError):
+        await Door().enter(sign(other))
+    with pytest.raises(UnauthenticatedError, match="signature") as forged:
+        await Door().enter(sign(other, key=STRANGER))
+    assert not isinstance(forged.value, WrongCallerError)
+
+
+async def test_claims_when_any_of_several_audiences_is_named_then_they_are_told() -> None:
+    audiences = (AUDIENCE, "client-id.apps.googleusercontent.com")
+    verifier = JwtVerifier(audiences=audiences, clock=FakeClock(), fetch_certs=Google())
+
+    for audience in audiences:
+        person = claims(aud=audience, email="ann@example.com", sub="1")
+        assert await verifier.claims(sign(person)) == person
+    with pytest.raises(UnauthenticatedError, match="another audience"):
+        await verifier.claims(sign(claims(aud=f"{AUDIENCE}/")))
+    with pytest.raises(UnauthenticatedError, match="another audience"):
+        await verifier.claims(sign(claims(aud=list(audiences))))
+
+
+async def test_claims_when_the_issuer_is_a_stand_in_then_googles_tokens_are_none() -> None:
+    verifier = JwtVerifier(
+        issuers={"http://127.0.0.1:9"},
+        audiences=[AUDIENCE],
+        clock=FakeClock(),
+        fetch_certs=Google(),
+    )
+
+    await verifier.claims(sign(claims(iss="http://127.0.0.1:9")))
+    with pytest.raises(UnauthenticatedError, match="another issuer"):
+        await verifier.claims(sign(claims()))
+
+
+async def test_bootstrap_when_an_issuer_is_set_then_its_tokens_and_keys_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urls = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        return httpx.Response(200, json={"keys": [jwk(KEY, "k1")]})
+
+    serve(monkeypatch, answer)
+    settings = Settings(
+        push_audience=AUDIENCE,
+        push_service_account=EMAIL,
+        push_issuer="http://127.0.0.1:9",
+        push_certs_url="http://127.0.0.1:9/certs",
+    )
+    verifier = build(
+        settings, clock=FakeClock(), store=MemoryStore(), publisher=RecordingPublisher()
+    ).verifier
+
+    good = sign(claims(iss="http://127.0.0.1:9"))
+    await verifier.verify(headers={"Authorization": f"Bearer {good}"}, query={})
+    with pytest.raises(UnauthenticatedError, match="another issuer"):
+        await verifier.verify(headers={"Authorization": f"Bearer {sign(claims())}"}, query={})
+    assert urls == ["http://127.0.0.1:9/certs"]
 
 
 async def test_verify_when_there_is_no_header_then_refused() -> None:  # 1, 71
