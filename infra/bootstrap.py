@@ -155,7 +155,10 @@ def _delaying_publisher() -> Publisher:
     return tasks_publisher(
         os.environ,
         subscribers=pipeline.subscribers,
-        deadline_s=pipeline.delivery.ack_deadline_s,
+        deadline_s=max(
+            pipeline.delivery.ack_deadline_s,
+            *(spec.timeout_s for spec in pipeline.functions.values()),
+        ),
     )
 
 

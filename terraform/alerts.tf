@@ -57,8 +57,9 @@ resource "google_monitoring_alert_policy" "this" {
     content   = "What to do: docs/RUNBOOK.md#${each.key} in the repository."
   }
 
-  # A policy can only name a metric that is there.
-  depends_on = [google_logging_metric.this]
+  # A policy can only name a metric that is there, and a new one takes minutes to be seen, as the
+  # functions' builds do.
+  depends_on = [google_logging_metric.this, module.function]
 }
 
 # One line of the audit log is enough. Who may read which secret is what pipeline.yaml says.

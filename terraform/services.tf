@@ -1,6 +1,7 @@
 resource "google_project_service" "this" {
   for_each = toset(concat([
     "artifactregistry.googleapis.com",
+    "cloudbilling.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
     "cloudresourcemanager.googleapis.com",

@@ -2,6 +2,8 @@
 # the number of a version, which the code reads from Secret Manager at its first use.
 locals {
   shared_settings = merge(var.venue_settings, {
+    # The platform sets it to true, and the framework then silences the loggers that alerts count.
+    LOG_EXECUTION_ID      = "false"
     GOOGLE_CLOUD_PROJECT  = var.project_id
     SAPPHIRE_STORE        = "firestore"
     SAPPHIRE_BUS          = "pubsub"

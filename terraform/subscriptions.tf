@@ -6,7 +6,8 @@ resource "google_pubsub_subscription" "push" {
   topic   = google_pubsub_topic.this[each.value.topic].id
   labels  = merge(local.labels, { function = local.names[each.value.function] })
 
-  ack_deadline_seconds       = local.delivery.ack_deadline_s
+  # Never shorter than the function may run: it would be called again beside itself.
+  ack_deadline_seconds       = max(local.delivery.ack_deadline_s, local.functions[each.value.function].timeout_s)
   message_retention_duration = "604800s"
 
   push_config {

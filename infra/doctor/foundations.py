@@ -5,6 +5,7 @@ from infra.doctor.target import Cloud, LookError, Target, found_or_none, listed
 
 APIS = (
     "artifactregistry",
+    "cloudbilling",
     "cloudbuild",
     "cloudfunctions",
     "cloudresourcemanager",

@@ -48,8 +48,12 @@ async def _answering(
     """The public ones; internal ones answer nobody out here."""
     lines = []
     for name, spec in load_pipeline().functions.items():
-        uri = there.get(_cloud_name(name), {}).get("serviceConfig", {}).get("uri")
+        config = there.get(_cloud_name(name), {}).get("serviceConfig", {})
+        uri, ingress = config.get("uri"), config.get("ingressSettings", "ALLOW_ALL")
         if uri is None or not any(trigger.http for trigger in spec.triggers):
+            continue
+        if ingress != "ALLOW_ALL":  # behind a load balancer, it answers at the domain alone
+            lines.append(fine("health", f"{name} answers at its domain alone: not asked"))
             continue
         status = await cloud.status_of(f"{uri}/health")
         if status == 200:

@@ -40,7 +40,7 @@ class Target:
     def apply(self) -> str:
         """The command that makes whatever Terraform declares."""
         return (
-            f"terraform -chdir=terraform apply -var-file=environments/dev.tfvars"
+            f"terraform -chdir=terraform apply -var-file=environments/dev-or-prod.tfvars"
             f" -var=project_id={self.project}"
         )
 

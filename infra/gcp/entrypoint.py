@@ -66,6 +66,7 @@ def event_function(handler: Handler) -> EntryPoint:
     configure_logging()
 
     async def entry_point(request: Request) -> Response:
+        configure_logging()  # again: the framework may have undone it since the import
         return await function.answer(request)
 
     # The framework finds functions by name, and main.py's callers read the docstring.

@@ -70,10 +70,13 @@ def configure_logging(stream: TextIO | None = None) -> None:
     """Send every logger's lines as JSON to stderr on Cloud Run, our own from INFO up.
 
     Elsewhere only to a `stream` that is given: on a laptop the terminal belongs to people. It is
-    the root's handler, so that what libraries log is redacted too. A second call changes nothing.
+    the root's handler, so that what libraries log is redacted too. A second call changes nothing,
+    unless somebody undid the first: functions-framework replaces the root's handler and disables
+    every logger where LOG_EXECUTION_ID is on, after it has imported the function.
     """
     if stream is None and "K_SERVICE" not in os.environ:  # which Cloud Run sets, and nobody else
         return
+    _enable_ours()
     root = logging.getLogger()
     if any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return
@@ -82,6 +85,14 @@ def configure_logging(stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _enable_ours() -> None:
+    if not LOGGER.disabled:
+        return
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and name.split(".")[0] in OURS:
+            logger.disabled = False
 
 
 @contextmanager

@@ -40,7 +40,8 @@ class SecretManagerStore:
         check_value(name, value)
         try:
             return await self._add_version(name, value)
-        except NotFoundError:
+        except (NotFoundError, ConfigurationError):
+            # Under a role that is held to names, what is not there may be answered "denied".
             await self._create_secret(name)
             return await self._add_version(name, value)
 

@@ -75,8 +75,10 @@ def token_findings(
 
 
 def retried(plan: Plan) -> list[Finding]:
-    """With the backoff and the deadline that pipeline.yaml says: else a refusal is hammered."""
-    delivery = plan.pipeline.delivery
+    """With the backoff that pipeline.yaml says: else a refusal is hammered. The deadline is no
+    shorter than the function may run: else it is called again beside itself.
+    """
+    delivery, functions = plan.pipeline.delivery, plan.pipeline.functions
     wanted = {
         "minimum_backoff": f"{delivery.backoff_min_s}s",
         "maximum_backoff": f"{delivery.backoff_max_s}s",
@@ -88,8 +90,11 @@ def retried(plan: Plan) -> list[Finding]:
             found.append(
                 finding(each, "must have a retry_policy with the backoff of pipeline.yaml")
             )
-        if each.get("ack_deadline_seconds") != delivery.ack_deadline_s:
-            found.append(finding(each, f"must wait {delivery.ack_deadline_s} s for an answer"))
+        pair = expected(plan).get(str(each.get("name")))
+        longest = functions[pair[0]].timeout_s if pair else 0
+        deadline = max(delivery.ack_deadline_s, longest)
+        if each.get("ack_deadline_seconds") != deadline:
+            found.append(finding(each, f"must wait {deadline} s for an answer"))
     return found
 
 
