@@ -4,7 +4,7 @@ mode        = "paper"
 feed        = "live"
 symbols     = ["BTC", "ETH", "SOL"]
 
-# Off once `sapphire doctor` finds nothing missing.
+# Off once `sapphire doctor` finds nothing missing but the paused schedules.
 paused = true
 
 four_eyes             = false

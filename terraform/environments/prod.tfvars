@@ -4,7 +4,7 @@ mode        = "live"
 network     = "testnet"
 feed        = "live"
 
-# Off once `sapphire doctor` finds nothing missing.
+# Off once `sapphire doctor` finds nothing missing but the paused schedules.
 paused = true
 
 four_eyes             = true
