@@ -54,7 +54,8 @@ async def add_principal(
             return wanted
         present = stored.value
         if present.is_active(now):
-            if (present.name, present.role) != (wanted.name, wanted.role):
+            ends = (present.expires_at is None, wanted.expires_at is None)
+            if (present.name, present.role) != (wanted.name, wanted.role) or len({*ends}) > 1:
                 detail = "this account has access already; change its role, or revoke it first"
                 raise DeniedError("PRINCIPAL_EXISTS", detail)
             return present

@@ -260,8 +260,12 @@ async def _retire(
     reason: str,
     now: datetime,
 ) -> list[Write]:
-    """Empty where it is retired already: another deployment had the same agent."""
+    """Empty where it is retired already: another deployment had the same agent. And where the key
+    never was READY: that alone proves whose the address is, and anybody can declare another's.
+    """
     key = deployment.venue_keys[venue.value]
+    if key.status is not KeyStatus.READY:
+        return []
     ref = Ref(RETIRED_AGENT_ADDRESSES, key.agent_address)
     if await store.get(ref) is not None:
         return []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from common.books import PRINCIPALS
 from common.documents import load
 from common.domain.principal import Principal, built_in
-from common.errors import UnauthenticatedError
+from common.errors import ConfigurationError, TransientError, UnauthenticatedError
 from common.ports import Ref
 from infra.bearer import bearer_token, same_token
 from infra.bootstrap import Runtime
@@ -27,6 +27,8 @@ KEPT_FOR = timedelta(seconds=3)
 """A principal that was revoked on another instance passes here no longer than that."""
 FAILURES_PER_MINUTE = 30
 """Of one address: then nothing is looked up for it but what the built-in token proves."""
+URGENT_FAILURES_PER_MINUTE = 600
+"""Look-ups for halt, reduce and flatten of one address: far above what stopping can take."""
 _KEPT_MAX = 1000
 
 
@@ -42,6 +44,8 @@ class Access:
     def __init__(self) -> None:
         self.rates = Buckets()
         self.failures = Buckets()
+        self._urgent = Buckets()
+        self._changes = 0  # of principals, on this instance
         self._principals: dict[str, _Kept] = {}
         self._google: dict[str, GoogleIdentities] = {}
 
@@ -53,7 +57,7 @@ class Access:
         address: str,
         urgent: bool = False,
     ) -> Principal:
-        """`urgent`: it is looked up however often `address` has failed.
+        """`urgent`: it is looked up although `address` has failed often.
 
         Raises:
             UnauthenticatedError: no token, more than one, or one that proves nothing (any more).
@@ -61,27 +65,33 @@ class Access:
             TransientError: the store, the secret store or Google does not answer.
             ConfigurationError: no built-in token is configured.
         """
-        expected = await runtime.read_api_token()
         given = [value for name, value in headers if name.lower() == b"authorization"]
         if len(given) != 1:
             raise UnauthenticatedError("there is no bearer token, or more than one")
         token = bearer_token({"authorization": given[0].decode("latin-1")})
-        if same_token(token, expected):
-            return built_in(runtime.clock.now())
         known = token_id(token)
+        if same_token(token, await _built_in_token(runtime, needed=known is None)):
+            return built_in(runtime.clock.now())
         is_account = known is None and bool(runtime.settings.api_audience) and "." in token
         if known is None and not is_account:
             raise UnauthenticatedError("no valid bearer token")
-        if not urgent and (known is None or self._kept(known, runtime) is None):
-            # Before the store or Google is asked anything on a stranger's account.
-            wait = self.failures.wait(address, FAILURES_PER_MINUTE)
-            _refuse_after(wait, "TOO_MANY_FAILURES")
+        if known not in self._principals:  # whom we know is not shut out by a neighbour's failures
+            self._refuse_stranger(address, urgent=urgent)
         if known is None:
             return await self._by_account(token, runtime, address)
         return await self._by_token(known, runtime)
 
+    def _refuse_stranger(self, address: str, *, urgent: bool) -> None:
+        """Before the store or Google is asked anything on its account."""
+        if urgent:
+            wait = self._urgent.take(address, URGENT_FAILURES_PER_MINUTE)
+        else:
+            wait = self.failures.wait(address, FAILURES_PER_MINUTE)
+        _refuse_after(wait, "TOO_MANY_FAILURES")
+
     def forget(self, principal_id: str) -> None:
         """After a change of it, so that it holds here at once."""
+        self._changes += 1
         self._principals.pop(principal_id, None)
 
     def failed(self, address: str) -> None:
@@ -129,14 +139,28 @@ class Access:
         kept = self._kept(principal_id, runtime)
         if kept is not None:
             return kept.value
-        at = runtime.clock.now()  # before the read: what is revoked meanwhile is not kept longer
+        at, changes = runtime.clock.now(), self._changes  # before the read: it may be revoked now
         stored = await load(runtime.store, Principal, Ref(PRINCIPALS, principal_id))
         if stored is None:
             return None  # not kept: strangers' guesses would push out whom we know
+        if changes != self._changes:
+            return stored.value
         if len(self._principals) >= _KEPT_MAX:
             self._principals.clear()
         self._principals[principal_id] = _Kept(stored.value, at)
         return stored.value
+
+
+async def _built_in_token(runtime: Runtime, *, needed: bool) -> str:
+    """The built-in admin's token. A principal's own is known by its form, and does not depend on a
+    secret store that does not answer.
+    """
+    try:
+        return await runtime.read_api_token()
+    except (ConfigurationError, TransientError):
+        if needed:
+            raise
+        return ""
 
 
 def _refuse_after(wait_s: float, code: str) -> None:

@@ -1,6 +1,7 @@
 """People who sign in with their Google account: an OIDC identity token for our audience."""
 
 from common.config import Settings
+from common.errors import UnauthenticatedError
 from common.ports import Clock
 from infra.gcp.oidc import CERTS_URL, ISSUERS, JwtVerifier, fetch_google_certs
 
@@ -27,4 +28,7 @@ class GoogleIdentities:
             TransientError: Google's keys cannot be fetched.
         """
         claims = await self._tokens.claims(token)
-        return str(claims["email"]).lower()
+        email = str(claims["email"])
+        if not email.isascii():  # lower case folds the Kelvin sign into a k: another's address
+            raise UnauthenticatedError("the account's address is not ASCII")
+        return email.lower()

@@ -136,13 +136,17 @@ class Authentication:
                 urgent=(scope["method"], scope["path"]) in self._urgent,
             )
         except UnauthenticatedError as error:
-            if scope["path"] == SIGN_IN_PATH and _reads_html(scope):
+            if scope["path"] == SIGN_IN_PATH and _reads_html(scope) and not _tries_token(scope):
                 await _sign_in_page()(scope, receive, send)
                 return
             access.failed(address)
             _tell_failure(scope, error)
             raise
         await self._app(scope, receive, send)
+
+
+def _tries_token(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
 
 
 def _tell_failure(scope: Scope, error: UnauthenticatedError) -> None:

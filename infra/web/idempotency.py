@@ -77,16 +77,15 @@ class Idempotency:
         if scope["type"] != "http" or scope["method"] not in _METHODS:
             await self._app(scope, receive, send)
             return
+        principal: Principal | None = scope.get(PRINCIPAL_KEY)
         key = _key_of(scope)
-        if key is None:
+        if key is None or principal is None:  # a stranger, at a public path, is kept no answer for
             if scope["path"] in MAKES_ORDERS and on_cloud_run():
                 raise _missing()
             scope[NONCE_KEY] = uuid4().hex
             await self._app(scope, receive, send)
             return
-        principal: Principal | None = scope.get(PRINCIPAL_KEY)
-        asker = principal.principal_id if principal else ""
-        name = digest(asker, scope["path"], key)
+        name = digest(principal.principal_id, scope["path"], key)
         scope[NONCE_KEY] = name
         # A body's canonical form: its white space and the order of its keys change nothing.
         content = canonical_body(scope.get(JSON_KEY))

@@ -15,7 +15,7 @@ from common.errors import ConflictError, TransientError
 from common.ports import Query
 from infra.bootstrap import Runtime
 from infra.web import access
-from infra.web.tokens import email_id, token_id
+from infra.web.tokens import email_id, new_token, token_id
 from tests.builders import NOON
 from tests.functions.api_client import TOKEN, Api, agent_body, assert_problem
 from tests.functions.callers import EMAIL, a_token_of
@@ -300,3 +300,54 @@ async def test_an_act_when_done_or_refused_then_one_line_says_who_what_and_how_i
         ("POST /api/v3/agents/create", 422, ""),
     ]
     assert trader not in caplog.text
+
+
+# -------------------------------------------------------------------------------------- strangers
+async def test_public_path_when_a_stranger_sends_a_key_then_nothing_is_kept(api: Api) -> None:
+    before = api.store.contents()
+
+    for path in ("/health", "/"):
+        assert (await api.post(path, {}, token=None, headers=KEY)).status_code == 405
+
+    assert api.store.contents() == before
+
+
+async def test_docs_when_tokens_are_tried_there_then_counted_as_everywhere(api: Api) -> None:
+    page = {"Accept": "text/html"}
+
+    answers = [await api.get("/docs", token=new_token(), headers=page) for _ in range(40)]
+
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert (await api.get("/docs", token=None, headers=page)).status_code == 401
+
+
+async def test_token_when_the_secret_store_is_away_then_a_principals_own_still_counts(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await a_token_of(api, Role.TRADER)
+
+    async def away() -> str:
+        raise TransientError("no answer")
+
+    runtime = replace(api.runtime(), read_api_token=away)
+    monkeypatch.setattr(api, "runtime", lambda: runtime)
+
+    assert (await api.post("/api/ops/halt", {}, token=token)).status_code == 200
+    assert (await api.get(READ, token=TOKEN)).status_code == 503
+
+
+@pytest.mark.parametrize("act", ["reduce", "flatten"])
+async def test_trader_when_trading_is_halted_then_lets_no_order_out_again(
+    api: Api, act: str
+) -> None:
+    token = await a_token_of(api, Role.TRADER)
+    assert (await api.post("/api/ops/halt", {}, token=token)).status_code == 200
+
+    assert_problem(await api.post(f"/api/ops/{act}", {}, token=token), 403, "ROLE_TOO_LOW")
+    assert (await api.post("/api/ops/reduce", {})).status_code == 200
+
+
+async def test_add_when_an_account_without_an_end_is_given_one_then_409(api: Api) -> None:
+    assert (await api.post(PLACE, ACCOUNT)).status_code == 201
+
+    assert_problem(await api.post(PLACE, {**ACCOUNT, "days": 1}), 409, "PRINCIPAL_EXISTS")

@@ -282,6 +282,7 @@ async def test_rotate_when_to_the_same_address_then_422(person: Person) -> None:
 
 async def test_address_when_rotated_away_then_never_again_anywhere(person: Person) -> None:
     await person.deploy(1)
+    await person.checked()
     await person.rotate(2, 2)
     assert_problem(await person.rotate(1, 3), 422, "AGENT_ADDRESS_RETIRED")
     other = await person.deploy(1, user_wallet="0x" + "77" * 20)
@@ -308,6 +309,24 @@ async def test_address_when_retired_by_one_then_the_other_who_shares_it_is_stopp
     assert told["keys"]["HYPERLIQUID"]["code"] == KeyCode.ADDRESS_RETIRED
     rotated = await person.api.post(ROTATE, rotation_body(second, 9))
     assert rotated.status_code == 200, rotated.text  # its retired address is no obstacle
+
+
+async def test_address_when_declared_by_a_stranger_and_revoked_then_its_owner_still_signs(
+    person: Person,
+) -> None:
+    """Anybody may declare an address; only a key that opened has proven whose it is."""
+    await person.deploy(1)
+    await person.checked()
+    fields = {f"hyperliquid_{n}": v for n, v in (await person.sealed(9, 1)).items()}
+    fields["hyperliquid_agent_address"] = checksum_address(ADDRESSES[1])
+    body = {"agent_id": V3_AGENT, "user_wallet": "0x" + "77" * 20, **fields}
+    stranger = (await person.api.post(DEPLOY, body)).json()["deployment_id"]
+
+    subject = {"deployment_id": stranger, "venue": "HYPERLIQUID"}
+    assert (await person.api.post(REVOKE, subject)).status_code == 200
+
+    assert RETIRED_AGENT_ADDRESSES not in person.api.store.contents()
+    await person.api.runtime().make_accounts().signer(person.deployment_id, HL)
 
 
 # ------------------------------------------------------------------------------------- revocation
@@ -449,6 +468,7 @@ async def test_rotate_when_a_verdict_comes_in_between_then_it_is_not_lost_and_no
 
 async def test_rotate_when_two_rotate_at_once_then_one_after_the_other(person: Person) -> None:
     await person.deploy(1)
+    await person.checked()
     raced = False
 
     async def race(operation: str, argument: object) -> None:
@@ -461,7 +481,7 @@ async def test_rotate_when_two_rotate_at_once_then_one_after_the_other(person: P
     answer = await person.rotate(2, 3)
     assert answer.status_code == 200, answer.text
     assert answer.json()["keys"]["HYPERLIQUID"]["key_version"] == 3
-    assert set(person.api.store.contents()[RETIRED_AGENT_ADDRESSES]) == {ADDRESSES[1], ADDRESSES[3]}
+    assert set(person.api.store.contents()[RETIRED_AGENT_ADDRESSES]) == {ADDRESSES[1]}
     assert (await person.checked())["key_status"] == "READY"
 
 

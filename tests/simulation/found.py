@@ -26,6 +26,6 @@ def lost_mark_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 FOUND_BY: dict[int, Plant] = {
-    50: leave_not_looked_at_again,
+    930: leave_not_looked_at_again,
     1400: lost_mark_believed,
 }
