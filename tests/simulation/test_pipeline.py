@@ -93,7 +93,8 @@ async def test_checkers_when_a_defect_is_planted_then_they_see_it(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    for seed in seeds_for(plant, MUTANT_SEEDS):
+    seeds = seeds_for(plant, MUTANT_SEEDS)
+    for seed in seeds:
         if violations(await run(seed)):
             return
-    pytest.fail(f"{plant.__name__} lived through {MUTANT_SEEDS} seeds")
+    pytest.fail(f"{plant.__name__} lived through {len(seeds)} seeds")
