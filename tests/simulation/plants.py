@@ -12,17 +12,16 @@ from tests.simulation.recovery_mutants import RECOVERY_MUTANTS
 Plant = Callable[[pytest.MonkeyPatch], None]
 PLANTS: tuple[Plant, ...] = MUTANTS + ORDER_MUTANTS + RECOVERY_MUTANTS + HOW_MUTANTS
 TRIED_FIRST = {
-    "orders_without_expiry": 87,
-    "outbox_cleared_before_publishing": 26,
-    "breaker_never_told": 50,
-    "ended_orders_reopened": 104,
+    "orders_without_expiry": 228,
+    "ended_orders_reopened": 157,
+    "parent_rest_not_reserved": 108,
+    "messages_not_counted": 92,
     "read_lag_forgotten": 82,
+    "resent_where_not_deduplicated": 79,
+    "halt_read_too_early": 43,
+    "breaker_not_asked": 30,
     "exposure_limit_not_checked": 25,
-    "duplicates_routed": 19,
-    "fence_forgotten": 26,
-    "totals_not_counted": 12,
-    "stop_refused_beside_a_resting_entry": 103,
-    "parent_rest_not_reserved": 73,
+    "totals_not_counted": 24,
 }
 """A seed that saw the rarer ones, to save the search for it; any other seed is as good."""
 
