@@ -1,5 +1,6 @@
 """The application, built at the first request (its lifespan never runs)."""
 
+import gc
 from functools import cache
 
 from fastapi import FastAPI
@@ -61,5 +62,11 @@ def application() -> FastAPI:
 
 @cache
 def entrance() -> Entrance:
-    """What requests meet first."""
-    return Entrance(application(), {"/health": front.health_body})
+    """What requests meet first.
+
+    What is built by now lives as long as the process. Frozen, it is not walked through again at
+    every full collection, which was the slowest thing that a heavy answer met.
+    """
+    made = Entrance(application(), {"/health": front.health_body})
+    gc.freeze()
+    return made
